@@ -1,0 +1,50 @@
+# Two commands matter: `make demo` and `make test`. Both start from a bare clone.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := pyproject.toml
+
+.PHONY: demo test lint types unit light bench clean
+
+demo: .venv/.core
+	$(BIN)/steelyard demo --out demo
+
+test: lint types unit light
+
+.venv/.created:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"steelyard needs Python 3.11 or newer; {sys.executable} is {v.major}.{v.minor}; name another: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/.core: .venv/.created $(SOURCES)
+	$(BIN)/python -m pip install -q -e .
+	touch $@
+
+.venv/.dev: .venv/.created $(SOURCES)
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch $@ .venv/.core
+
+# The light half must work, and pass its tests, where torch was never installed.
+.venv-light/.ready: $(SOURCES)
+	$(PYTHON) -m venv .venv-light
+	.venv-light/bin/python -m pip install -q -e '.[test]'
+	touch $@
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+unit: .venv/.dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+light: .venv-light/.ready
+	.venv-light/bin/python -m pytest -n 2 --dist worksteal -m "not torch and not browser"
+
+bench: .venv/.dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv .venv-light demo

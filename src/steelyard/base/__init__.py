@@ -1,0 +1,1 @@
+"""What every layer shares: estimates, errors and random streams (numpy only)."""
