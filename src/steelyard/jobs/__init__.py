@@ -1,1 +1,1 @@
-"""jobs."""
+"""Jobs: the command's verbs as functions."""

@@ -1,1 +1,1 @@
-"""mitigation."""
+"""Mitigation, by the stage where it acts: samples, pixels, objectives, features, predictions."""

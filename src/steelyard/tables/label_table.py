@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from steelyard.tables.shapes import require_positions, require_shape
+
 Kind = Literal["single", "multi"]
 Split = Literal["train", "val", "test"]
 
@@ -18,13 +20,19 @@ class LabelTable:
         ids: `[n]` strings, unique.
         groups: `[n]` integers in 0 … k − 1, positions in `group_names`.
         group_names: the k ≥ 2 groups, as annotated, sorted.
-        targets: single-label: `[n]` integers, positions in `target_names`; multi-label: `[n, t]` uint8, 0 or 1.
+        targets: single-label: `[n]` integers, positions in `target_names`; multi-label: `[n, t]` uint8, 0
+            or 1.
         target_names: the t categories or labels, in the order of the columns (single-label: sorted).
         kind: `single` (one categorical target column) or `multi` (many 0/1 columns).
         splits: `[n]` strings, each `train`, `val` or `test`; None where the table has no split column.
         protected: name of the protected attribute's column.
         source: the file (or kind of data frame) that the table came from, for messages.
         ignored: columns of the source that were not used.
+        id_column: name of the ids' column; empty where the rows' own names or numbers are the ids.
+        target_column: name of the categorical target column; empty for multi-label tables.
+
+    Raises:
+        InputError: fields that do not fit each other in shape, or positions outside the names.
     """
 
     ids: NDArray[np.str_]
@@ -37,6 +45,18 @@ class LabelTable:
     protected: str = "group"
     source: str = "labels"
     ignored: tuple[str, ...] = ()
+    id_column: str = ""
+    target_column: str = ""
+
+    def __post_init__(self) -> None:
+        rows = (len(self.ids),)
+        shape = rows if self.kind == "single" else (*rows, len(self.target_names))
+        require_shape(self.source, "groups", self.groups, rows)
+        require_shape(self.source, "targets", self.targets, shape)
+        require_shape(self.source, "splits", self.splits, rows)
+        require_positions(self.source, "groups", self.groups, len(self.group_names))
+        highest = len(self.target_names) if self.kind == "single" else 2
+        require_positions(self.source, "targets", self.targets, highest)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -45,7 +65,8 @@ class LabelTable:
         """The targets as `[n, t]` of 0 and 1 (one-hot for single-label tables)."""
         if self.kind == "multi":
             return np.asarray(self.targets, dtype=np.uint8)
-        return np.eye(len(self.target_names), dtype=np.uint8)[self.targets]
+        hot: NDArray[np.uint8] = np.eye(len(self.target_names), dtype=np.uint8)[self.targets]
+        return hot
 
     def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "LabelTable":
         """The table of these rows only, in this order; groups and targets keep their names and positions."""

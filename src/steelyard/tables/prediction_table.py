@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from steelyard.tables.shapes import require_shape
+
 ScoreKind = Literal["logits", "probabilities", "decisions"]
 
 
@@ -22,6 +24,9 @@ class PredictionTable:
         predicted_groups: `[n]` strings, the group that the model predicted, or None.
         source: the file (or kind of data frame) that the table came from, for messages.
         ignored: columns of the source that were not used.
+
+    Raises:
+        InputError: fields that do not fit each other in shape.
     """
 
     ids: NDArray[np.str_]
@@ -32,6 +37,12 @@ class PredictionTable:
     predicted_groups: NDArray[np.str_] | None = None
     source: str = "predictions"
     ignored: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        rows = (len(self.ids),)
+        require_shape(self.source, "scores", self.scores, (*rows, len(self.target_names)))
+        require_shape(self.source, "splits", self.splits, rows)
+        require_shape(self.source, "predicted_groups", self.predicted_groups, rows)
 
     def __len__(self) -> int:
         return len(self.ids)

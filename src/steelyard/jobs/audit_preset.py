@@ -1,0 +1,97 @@
+"""The leakage figures of an audit by the published protocol (`--preset`)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steelyard.jobs.audit_labels import Findings, corruption_for, split_rows
+from steelyard.jobs.audit_options import AuditOptions
+from steelyard.jobs.decisions import Decided
+from steelyard.leakage.corruption import macro_f1
+from steelyard.leakage.curve import Corruption
+from steelyard.leakage.evidence import label_evidence
+from steelyard.leakage.mlp_attacker import mlp_input
+from steelyard.leakage.presets import FoldedRuns, folded_amplification, folded_leakage, preset_named, run_preset
+from steelyard.reports.rows import CurvePoint
+from steelyard.tables import Joined, LabelTable
+
+Shown = Callable[[int], tuple[NDArray[Any], int | None]]
+
+
+def _run(labels: LabelTable, shown: Shown, options: AuditOptions) -> FoldedRuns:
+    preset = preset_named(options.preset or "")
+    splits = split_rows(labels)
+    return run_preset(preset, shown, labels.groups, splits, rounds=options.rounds, seed=options.seed)
+
+
+def preset_labels(labels: LabelTable, options: AuditOptions, found: Findings) -> None:
+    """Dataset leakage, and the curve where levels are asked for."""
+    evidence = mlp_input(label_evidence(labels.targets, labels.kind, len(labels.target_names)))
+    runs = _run(labels, lambda _: evidence, options)
+    found.estimates.append(folded_leakage("dataset_leakage", runs, of="labels"))
+    levels = options.curve_levels
+    if not levels.count and not levels.exact:
+        return
+    corruption = _test_corruption(labels, options)
+    floor = corruption.floor(options.rounds)
+    for level in levels.at(floor, None):
+        if level < floor:
+            found.omit(f"curve at F1 {level:.3f}", f"the channel reaches down to F1 {floor:.3f} here")
+            continue
+        runs = _corrupted_runs(labels, corruption, level, options)
+        point = folded_leakage("dataset_leakage_at_f1", runs, of="labels")
+        found.curve.append(
+            CurvePoint(
+                f1=level,
+                dataset_leakage=point.value,
+                low=point.low,
+                high=point.high,
+                p=corruption.mean_strength(level, range(options.rounds)),
+                channel=corruption.channel,
+                scheme=point.scheme,
+                n=point.n,
+            )
+        )
+
+
+def _test_corruption(labels: LabelTable, options: AuditOptions) -> Corruption:
+    return corruption_for(labels, split_rows(labels)["test"], options)
+
+
+def _corrupted_runs(labels: LabelTable, corruption: Corruption, f1: float, options: AuditOptions) -> FoldedRuns:
+    draw = corruption.at(f1)
+    return _run(labels, lambda r: mlp_input(draw(r)), options)
+
+
+def preset_model(joined: Joined, decided: Decided, options: AuditOptions, found: Findings) -> None:
+    """Model leakage on logits and amplification; needs predictions for train, val and test."""
+    labels = joined.labels
+    missing = [name for name, rows in split_rows(labels).items() if not len(rows)]
+    if labels.splits is None or missing:
+        reason = (
+            f"the preset fits its attacker on the model's output for train images, and {joined.source} covers no "
+            f"{missing[0] if missing else 'split'}; predict on all splits, or leave --preset out"
+        )
+    elif joined.kind == "decisions":
+        reason = "the preset attacks logits, and the table holds decisions"
+    else:
+        reason = ""
+    if reason:
+        for name in ("model_leakage", "dataset_leakage_at_f1", "amplification"):
+            found.omit(name, reason)
+        return
+    test = split_rows(labels)["test"]
+    f1 = macro_f1(labels.targets[test], decided.native()[test], len(labels.target_names))
+    scores = joined.scores.astype(np.float32)
+    model = _run(labels, lambda _: (scores, None), options)
+    found.estimates.append(folded_leakage("model_leakage", model, of="scores"))
+    corruption = _test_corruption(labels, options)
+    if f1 < corruption.floor(options.rounds):
+        for name in ("dataset_leakage_at_f1", "amplification"):
+            found.omit(name, f"the model's F1 of {f1:.3f} is below what the channel can reach")
+        return
+    data = _corrupted_runs(labels, corruption, f1, options)
+    found.estimates.append(folded_leakage("dataset_leakage_at_f1", data, of="labels"))
+    found.estimates.append(folded_amplification(model, data))

@@ -1,0 +1,50 @@
+"""Progress on stderr: a live line where someone watches, plain lines where the output goes to a file."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Told at the beginning of each stage of a job."""
+
+    def __call__(self, stage: str) -> None:
+        """Say what begins now."""
+        ...
+
+
+def silent(stage: str) -> None:
+    """Says nothing."""
+
+
+@contextmanager
+def on_stderr(*, quiet: bool = False) -> Iterator[Progress]:
+    """Report stages on stderr, each with the seconds since the start."""
+    if quiet:
+        yield silent
+        return
+    start = time.monotonic()
+    if not sys.stderr.isatty():
+
+        def plain(stage: str) -> None:
+            print(f"[{time.monotonic() - start:5.1f} s] {stage}", file=sys.stderr, flush=True)
+
+        yield plain
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("starting") as status:
+        before: list[str] = []
+
+        def live(stage: str) -> None:
+            if before:
+                console.print(f"[green]✓[/green] {before[-1]} [dim]({time.monotonic() - start:.1f} s)[/dim]")
+            before.append(stage)
+            status.update(f"{stage} …")
+
+        yield live
+        if before:
+            console.print(f"[green]✓[/green] {before[-1]} [dim]({time.monotonic() - start:.1f} s)[/dim]")

@@ -1,0 +1,299 @@
+"""Attackers: classifiers fitted after the fact, from evidence to the group; a measurement, never part of training.
+
+The family of trap W10: logistic regression and histogram boosting on everything; on one-hot evidence the per-category
+majority table takes boosting's place (no attacker can do better there). The MLP of the paper joins by name.
+Leakage found by any family is a lower bound.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steelyard.base.errors import InputError
+from steelyard.leakage.evidence import Evidence
+
+
+class FittedAttacker(Protocol):
+    """An attacker after fitting; frozen."""
+
+    def predict_proba(self, evidence: Evidence) -> NDArray[np.float64]:
+        """Probability of each group, `[n, k]`, rows summing to 1."""
+        ...
+
+
+class Attacker(Protocol):
+    """Fits on evidence and groups of equal numbers of images per group."""
+
+    @property
+    def name(self) -> str:
+        """The name in `--attackers`."""
+        ...
+
+    def fit(self, evidence: Evidence, groups: NDArray[np.int64], *, k: int, seed: int) -> FittedAttacker:
+        """Fit on `n` images whose groups are `[n]` integers in 0 … k − 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The majority group of each category, with add-one smoothing; only for one-hot evidence."""
+
+    name: str = "table"
+
+    def fit(self, evidence: Evidence, groups: NDArray[np.int64], *, k: int, seed: int) -> "_FittedTable":
+        """Count groups per category; `seed` plays no part."""
+        counts = _cell_counts(evidence, groups, k) + 1.0
+        return _FittedTable(counts / counts.sum(axis=1, keepdims=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _FittedTable:
+    shares: NDArray[np.float64]  # [category, k]
+
+    def predict_proba(self, evidence: Evidence) -> NDArray[np.float64]:
+        return np.asarray(self.shares[evidence.codes])
+
+
+@dataclass(frozen=True, slots=True)
+class Logistic:
+    """L2-regularised (multinomial) logistic regression on all columns.
+
+    Attributes:
+        strength: inverse regularisation C of scikit-learn.
+    """
+
+    strength: float = 0.3
+    name: str = "logistic"
+
+    def fit(self, evidence: Evidence, groups: NDArray[np.int64], *, k: int, seed: int) -> "_FittedModel":
+        """Fit; on one-hot evidence the equal rows are merged with weights (the same optimum, far sooner)."""
+        from sklearn.linear_model import LogisticRegression
+
+        weights = None
+        if evidence.only_codes:
+            counts = _cell_counts(evidence, groups, k)
+            codes, groups = np.nonzero(counts)
+            weights = counts[codes, groups]
+            columns = np.eye(evidence.categories, dtype=np.float32)[codes]
+        else:
+            columns = evidence.columns()
+        model = LogisticRegression(C=self.strength, max_iter=200, tol=1e-4)
+        with warnings.catch_warnings():
+            # An attacker that stops before it has converged is weaker, never wrong.
+            warnings.simplefilter("ignore")
+            model.fit(columns, groups, sample_weight=weights)
+        return _FittedModel(model, k, trees=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stacked:
+    """Logistic regression on scores, with what the labels say as a column of its own, left (nearly) unregularised.
+
+    One-hot labels beside hundreds of score columns would share one regularisation: strong enough for the scores, it
+    would forget the labels. Here the labels enter as log-probabilities found without the row itself.
+
+    Attributes:
+        strength: inverse regularisation C of the scores.
+    """
+
+    strength: float = 0.03
+    name: str = "logistic"
+
+    def fit(self, evidence: Evidence, groups: NDArray[np.int64], *, k: int, seed: int) -> "_FittedStack":
+        """Fit the labels' part, then both together."""
+        labels = evidence.labels_part()
+        if labels.only_codes:
+            counts = _cell_counts(labels, groups, k)
+            base: FittedAttacker = Table().fit(labels, groups, k=k, seed=seed)
+            known = _log_shares(counts, labels.codes, groups)
+        else:
+            base = Logistic(_LABEL_STRENGTH).fit(labels, groups, k=k, seed=seed)
+            known = _out_of_fold(labels, groups, k, seed)
+        model = Logistic(self.strength).fit(_stack(evidence, known), groups, k=k, seed=seed)
+        return _FittedStack(base, model)
+
+
+@dataclass(frozen=True, slots=True)
+class _FittedStack:
+    base: FittedAttacker
+    model: FittedAttacker
+
+    def predict_proba(self, evidence: Evidence) -> NDArray[np.float64]:
+        known = np.log(np.clip(self.base.predict_proba(evidence.labels_part()), 1e-6, 1.0))
+        return self.model.predict_proba(_stack(evidence, known - known.mean(axis=1, keepdims=True)))
+
+
+def _stack(evidence: Evidence, known: NDArray[np.float64]) -> Evidence:
+    """The scores with the labels' log-probabilities beside them, on a scale that regularisation hardly touches."""
+    columns = [_FREE * known.astype(np.float32)]
+    if evidence.linear is not None:
+        columns.append(evidence.linear)
+    return Evidence(name=evidence.name, linear=np.hstack(columns))
+
+
+_FREE = 10.0
+_LABEL_STRENGTH = 0.3
+
+
+def _log_shares(
+    counts: NDArray[np.float64], codes: NDArray[np.int64] | None, own: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Smoothed log-shares of each row's category without the row itself, centred over groups, `[n, k]`."""
+    without = counts[codes] + 1.0
+    without[np.arange(len(own)), own] -= 1.0
+    known = np.log((without + 1e-3) / without.sum(axis=1, keepdims=True))
+    return np.asarray(known - known.mean(axis=1, keepdims=True))
+
+
+def _out_of_fold(
+    labels: Evidence, groups: NDArray[np.int64], k: int, seed: int, *, folds: int = 5
+) -> NDArray[np.float64]:
+    """Log-probabilities of each row from a logistic regression fitted without its fold, centred, `[n, k]`."""
+    fold = np.random.default_rng(seed).permutation(len(groups)) % folds
+    known = np.empty((len(groups), k))
+    for f in range(folds):
+        inside, outside = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
+        fitted = Logistic(_LABEL_STRENGTH).fit(labels.take(inside), groups[inside], k=k, seed=seed)
+        known[outside] = np.log(np.clip(fitted.predict_proba(labels.take(outside)), 1e-6, 1.0))
+    return np.asarray(known - known.mean(axis=1, keepdims=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Boosting:
+    """Histogram gradient boosting with early stopping inside its fitting rows.
+
+    Attributes:
+        iterations: largest number of trees per group.
+        columns_per_split: about how many columns a split looks at (all, where there are fewer).
+    """
+
+    iterations: int = 60
+    columns_per_split: int = 40
+    name: str = "boosting"
+
+    def fit(self, evidence: Evidence, groups: NDArray[np.int64], *, k: int, seed: int) -> "_FittedModel":
+        """Fit; a categorical part is encoded as leave-one-out log-odds of its groups."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        encoder = None
+        if evidence.codes is not None:
+            encoder = _cell_counts(evidence, groups, k)
+        columns = _tree_columns(evidence, encoder, groups)
+        model = HistGradientBoostingClassifier(
+            max_iter=self.iterations,
+            max_leaf_nodes=15,
+            max_bins=63,
+            max_features=min(1.0, self.columns_per_split / columns.shape[1]),
+            early_stopping=len(columns) >= 100,
+            validation_fraction=0.15,
+            n_iter_no_change=6,
+            random_state=seed % 2**32,
+        )
+        model.fit(columns, groups)
+        return _FittedModel(model, k, trees=True, encoder=encoder)
+
+
+@dataclass(frozen=True, slots=True)
+class _FittedModel:
+    model: Any
+    k: int
+    trees: bool
+    encoder: NDArray[np.float64] | None = None
+
+    def predict_proba(self, evidence: Evidence) -> NDArray[np.float64]:
+        columns = _tree_columns(evidence, self.encoder, None) if self.trees else evidence.columns()
+        found = self.model.predict_proba(columns)
+        if found.shape[1] == self.k:
+            return np.asarray(found, dtype=np.float64)
+        shares = np.zeros((len(found), self.k))
+        shares[:, self.model.classes_] = found
+        return shares
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """Ignores the evidence: every group is equally likely. The floor of usable information."""
+
+    name: str = "constant"
+
+    def fit(self, evidence: Evidence, groups: NDArray[np.int64], *, k: int, seed: int) -> "_FittedConstant":
+        """Nothing to learn from balanced rows."""
+        return _FittedConstant(k)
+
+
+@dataclass(frozen=True, slots=True)
+class _FittedConstant:
+    k: int
+
+    def predict_proba(self, evidence: Evidence) -> NDArray[np.float64]:
+        parts = (evidence.codes, evidence.binary, evidence.linear)
+        n = next(len(part) for part in parts if part is not None)
+        return np.full((n, self.k), 1.0 / self.k)
+
+
+def _cell_counts(evidence: Evidence, groups: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """Images per category and group, `[category, k]`."""
+    if evidence.codes is None:
+        raise InputError(
+            f"the table attacker needs one-hot evidence, and {evidence.name} are not; "
+            "name other attackers: --attackers logistic,boosting"
+        )
+    cells = np.bincount(evidence.codes * k + groups, minlength=evidence.categories * k)
+    return cells.reshape(evidence.categories, k).astype(np.float64)
+
+
+def _tree_columns(
+    evidence: Evidence, encoder: NDArray[np.float64] | None, fitted_on: NDArray[np.int64] | None
+) -> NDArray[np.float32]:
+    """Columns for trees; on the rows that were counted (`fitted_on`) each row is taken out of its own count."""
+    parts: list[NDArray[np.float32]] = []
+    if encoder is not None and evidence.codes is not None:
+        counts = encoder[evidence.codes] + 1.0
+        if fitted_on is not None:
+            counts[np.arange(len(counts)), fitted_on] -= 1.0
+        parts.append(np.log(counts / counts.sum(axis=1, keepdims=True) + 1e-3).astype(np.float32))
+    if evidence.binary is not None:
+        parts.append(evidence.binary.astype(np.float32))
+    if evidence.trees is not None:
+        parts.append(evidence.trees)
+    return parts[0] if len(parts) == 1 else np.hstack(parts)
+
+
+STRENGTHS = (0.0003, 0.003, 0.03, 0.3)
+ATTACKERS = ("table", "logistic", "boosting", "mlp")
+
+
+def candidates(evidence: Evidence, names: tuple[str, ...]) -> list[Attacker]:
+    """The attackers that compete on this kind of evidence.
+
+    Args:
+        evidence: decides whether the table or boosting stands in the default family.
+        names: attackers by name; empty for the default family (logistic and boosting, or logistic and table).
+
+    Raises:
+        InputError: an unknown name, or one that cannot read this evidence where it stands alone.
+    """
+    unknown = [name for name in names if name not in ATTACKERS]
+    if unknown:
+        raise InputError(f"--attackers: there is no {unknown[0]!r}; choose from {', '.join(ATTACKERS)}")
+    wanted = names or (("logistic", "table") if evidence.only_codes else ("logistic", "boosting"))
+    if evidence.codes is None or not evidence.only_codes:
+        # A table beside score evidence has nothing to look up; the rest of the family carries on.
+        wanted = tuple(name for name in wanted if name != "table") or ("logistic",)
+    found: list[Attacker] = []
+    for name in wanted:
+        if name == "table":
+            found.append(Table())
+        elif name == "logistic":
+            form = Stacked if evidence.linear is not None and evidence.labelled else Logistic
+            found.extend(form(strength) for strength in STRENGTHS)
+        elif name == "boosting":
+            found.append(Boosting())
+        else:
+            from steelyard.leakage.mlp_attacker import MLPAttacker
+
+            found.append(MLPAttacker())
+    return found

@@ -1,0 +1,153 @@
+"""Directional predictability amplification: how much better groups tell predictions than truth, and the reverse.
+
+DPA = (Ψ_M − Ψ_D) / (Ψ_M + Ψ_D), in (−1, 1), 0 where both are equally predictable; Ψ is the balanced accuracy of a
+cross-fitted attacker, and the data side is corrupted at random to the model's own quality, so that errors alone do
+not count.
+
+Tokas et al.: Making Bias Amplification in Balanced Datasets Directional and Interpretable, 2024.
+https://arxiv.org/abs/2412.11060
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steelyard.base.errors import UndefinedError
+from steelyard.base.estimate import Estimate
+from steelyard.base.random import stream
+from steelyard.leakage.measures import LEVEL
+from steelyard.leakage.search import Attacked
+
+FOLDS = 5
+
+
+def cell_predictability(
+    known: NDArray[np.int64], asked: NDArray[np.uint8], folds: NDArray[np.int64], k: int
+) -> NDArray[np.float64]:
+    """Credit of an attacker who knows the group and is asked for each label, cross-fitted by counts.
+
+    With one categorical input the attacker of best balanced accuracy is a table: say 1 in the groups where the label
+    is more frequent among its positives than among its negatives.
+
+    Args:
+        known: `[n]` groups in 0 … k − 1.
+        asked: `[n, t]` 0/1 labels.
+        folds: `[n]` fold of each row.
+        k: number of groups.
+
+    Returns:
+        `[n, t]` credit, ½ where positives and negatives tie.
+    """
+    credit = np.empty(asked.shape)
+    indicator = np.eye(k)[known]
+    for fold in np.unique(folds):
+        inside, outside = folds != fold, folds == fold
+        present = indicator[inside].T @ asked[inside]  # [k, t]
+        absent = indicator[inside].sum(axis=0)[:, None] - present
+        # Integers, multiplied out: present / positives against absent / negatives.
+        lean = present * absent.sum(axis=0) - absent * present.sum(axis=0)
+        says = 0.5 + 0.5 * np.sign(lean)  # [k, t] in {0, ½, 1}
+        said = says[known[outside]]
+        credit[outside] = np.where(asked[outside] == 1, said, 1.0 - said)
+    return credit
+
+
+def label_predictability(
+    credit: NDArray[np.float64], asked: NDArray[np.uint8], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mean over labels of balanced accuracy under row weights `[n, r]`, labels without either class left out: `[r]`."""
+    positive = (asked * credit).T @ weights / np.where((found := asked.T @ weights) > 0, found, np.nan)
+    other = 1 - asked
+    negative = (other * credit).T @ weights / np.where((found := other.T @ weights) > 0, found, np.nan)
+    return np.asarray(np.nanmean(0.5 * (positive + negative), axis=0))
+
+
+def attribute_to_target(
+    groups: NDArray[np.int64],
+    predicted: NDArray[np.uint8],
+    corrupted: Sequence[NDArray[np.uint8]],
+    *,
+    k: int,
+    seed: int,
+    scheme: str,
+    draws: int = 500,
+) -> Estimate:
+    """DPA from the protected attribute to the target.
+
+    Args:
+        groups: `[n]` true groups.
+        predicted: `[n, t]` the model's decisions.
+        corrupted: R × `[n, t]`, the true labels corrupted to the model's F1, one draw per round.
+        k: number of groups.
+        seed: seed of folds and bootstrap.
+        scheme: how the corruption was made, in words.
+        draws: bootstrap rounds over images.
+
+    Raises:
+        UndefinedError: no label has both positives and negatives.
+    """
+    n = len(groups)
+    weights = stream(seed, "dpa").multinomial(n, np.full(n, 1.0 / n), size=draws).T.astype(np.float64)
+    weights = np.hstack([np.ones((n, 1)), weights])
+    model: list[NDArray[np.float64]] = []
+    data: list[NDArray[np.float64]] = []
+    for r, truth in enumerate(corrupted):
+        folds = stream(seed, "dpa folds", r).permutation(n) % FOLDS
+        for asked, found in ((predicted, model), (truth, data)):
+            found.append(label_predictability(cell_predictability(groups, asked, folds, k), asked, weights))
+    psi_model, psi_data = np.array(model), np.array(data)  # [R, 1 + draws]
+    name = "directional_predictability_attribute_to_target"
+    return _estimate(name, psi_model, psi_data, n, scheme)
+
+
+def target_to_attribute(model: Attacked, data: Attacked, *, seed: int, scheme: str, draws: int = 500) -> Estimate:
+    """DPA from the target to the protected attribute.
+
+    Args:
+        model: attackers who name the *predicted* group from the true labels.
+        data: attackers who name the true group, corrupted at random to the model's accuracy, from the same labels.
+        seed: seed of the bootstrap.
+        scheme: how both were fitted, in words.
+        draws: bootstrap rounds over images.
+    """
+    n = len(model.groups)
+    weights = stream(seed, "dpa").multinomial(n, np.full(n, 1.0 / n), size=draws).T.astype(np.float64)
+    weights = np.hstack([np.ones((n, 1)), weights])
+    psi_model, psi_data = _weighted_balanced(model, weights), _weighted_balanced(data, weights)
+    return _estimate("directional_predictability_target_to_attribute", psi_model, psi_data, n, scheme)
+
+
+def _weighted_balanced(attacked: Attacked, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Balanced accuracy per round and bootstrap draw, `[R, r]`."""
+    means = []
+    for group in range(attacked.k):
+        members = attacked.groups == group
+        means.append(attacked.credit[:, members] @ weights[members] / weights[members].sum(axis=0))
+    return np.asarray(np.mean(means, axis=0))
+
+
+def _estimate(
+    name: str, psi_model: NDArray[np.float64], psi_data: NDArray[np.float64], n: int, scheme: str
+) -> Estimate:
+    ratio = (psi_model - psi_data) / (psi_model + psi_data)  # [R, 1 + draws]
+    if not np.isfinite(ratio).all():
+        raise UndefinedError(f"{name}: no label has both positives and negatives")
+    value = float(ratio[:, 0].mean())
+    sd_images = float(ratio[:, 1:].mean(axis=0).std(ddof=1))
+    spread = float(ratio[:, 0].std(ddof=1)) if len(ratio) > 1 else 0.0
+    half = 1.959963984540054 * float(np.hypot(sd_images, spread / np.sqrt(len(ratio))))
+    return Estimate(
+        name=name,
+        value=value,
+        low=max(-1.0, value - half),
+        high=min(1.0, value + half),
+        level=LEVEL,
+        n=n,
+        unit="ratio",
+        of="decisions",
+        scheme=scheme,
+        varied=("attacker", "images"),
+        sd_attacker=spread,
+        sd_images=sd_images,
+    )
