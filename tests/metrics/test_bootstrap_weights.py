@@ -72,6 +72,16 @@ def test_blocks_draw_the_same_weights_as_one_call(monkeypatch):
     np.testing.assert_array_equal(parts, whole.T)
 
 
+def test_an_interval_around_a_figure_keeps_its_width_and_moves_to_it():
+    samples = np.random.default_rng(0).exponential(size=(999, 4)) + np.arange(4)
+    figure = np.array([0.5, 2.5, 3.0, 9.0])
+    plain, moved = percentile_interval(samples), percentile_interval(samples, around=figure)
+    np.testing.assert_allclose(moved.high - moved.low, plain.high - plain.low)
+    np.testing.assert_allclose(plain.low - moved.low, samples.mean(axis=0) - figure)
+    np.testing.assert_allclose(moved.bias, samples.mean(axis=0) - figure)
+    assert not plain.bias.any()
+
+
 def test_percentile_interval_leaves_out_and_counts_undefined_rounds():
     samples = np.arange(300.0).reshape(100, 3)
     samples[:8, 1] = np.nan
@@ -90,10 +100,20 @@ def test_impossible_intervals_are_refused(rounds, level):
         percentile_interval(np.zeros(rounds), level)
 
 
-@given(st.integers(1, 80), st.integers(1, 4), st.sampled_from([np.uint8, np.uint16, np.uint32]))
-def test_running_sum_is_cumsum(rows, rounds, kind):
-    counts = np.random.default_rng(rows).integers(0, 256, (rows, rounds)).astype(kind)
-    np.testing.assert_array_equal(running_sum(counts), np.cumsum(counts, axis=0, dtype=np.int64))
+@given(st.integers(1, 400), st.integers(1, 4), st.sampled_from([np.uint8, np.uint16, np.uint32]), st.integers(1, 256))
+def test_running_sum_is_cumsum(m, rounds, kind, top):
+    rng = np.random.default_rng(m)
+    counts = rng.integers(0, top, (m, rounds)).astype(kind)
+    before, expected = counts.copy(), np.cumsum(counts, axis=0, dtype=np.int64)
+    rows = rng.integers(0, m, 7)
+    np.testing.assert_array_equal(running_sum(counts), expected)
+    np.testing.assert_array_equal(running_sum(counts, rows), expected[rows])
+    np.testing.assert_array_equal(counts, before)
+
+
+def test_running_sum_of_large_counts_is_wide():
+    counts = np.full((100, 1), 2**31, dtype=np.uint32)
+    assert running_sum(counts)[-1, 0] == 100 * 2**31
 
 
 def test_weighted_sums_stay_exact_where_float32_would_not():
@@ -102,7 +122,7 @@ def test_weighted_sums_stay_exact_where_float32_would_not():
     weights[0] = 254
     columns = np.ones((70_000, 1), dtype=np.uint8)
     assert weighted_sums(columns, weights)[0, 0] == 70_000 * 255 - 1
-    assert np.float32(70_000 * 255 - 1) != 70_000 * 255 - 1
+    assert int(np.float32(70_000 * 255 - 1)) != 70_000 * 255 - 1
 
 
 def test_the_panel_is_the_plain_loop_on_the_same_resamples():
@@ -137,7 +157,7 @@ def test_one_seed_gives_one_interval_and_the_same_resamples_to_all():
         k=2,
         weights=weights,
     )
-    ends = percentile_interval(again.average_precision)
+    ends = percentile_interval(again.average_precision, around=np.array([first.value]))
     assert (first.low, first.high) == (ends.low[0], ends.high[0])
 
 

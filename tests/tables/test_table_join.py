@@ -47,7 +47,7 @@ def cases(draw: st.DrawFn) -> Case:
         target_names=tuple(f"t{j}" for j in order),
         kind="logits",
         splits=np.array(own) if with_splits and draw(st.booleans()) else None,
-        predicted_groups=np.array([GROUPS[len(name) % 3] for name in rows]) if draw(st.booleans()) else None,
+        predicted_groups=np.array([GROUPS[sum(map(ord, name)) % 3] for name in rows]) if draw(st.booleans()) else None,
     )
     return labels, predictions
 

@@ -50,6 +50,7 @@ MULTI = LabelTable(
     protected="group",
     ignored=("verb", "age"),
     id_column="image",
+    split_column="split",
 )
 SINGLE = replace(
     MULTI,
@@ -171,6 +172,14 @@ def test_targets_by_name_glob_comma_and_file(tmp_path: Path) -> None:
     assert read_labels(comma, protected="group", targets="cat, dog").target_names == ("cat, dog",)
 
 
+def test_line_breaks_within_the_cells_of_a_large_file(tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    ids = [f"image\n{row}, in three\nlines" for row in range(60_000)]
+    pd.DataFrame({"image": ids, "group": ["a", "b"] * 30_000, "cat": 1}).to_csv(path, index=False)
+    assert path.stat().st_size > 2**20
+    assert read_labels(path, protected="group").ids.tolist() == ids
+
+
 def test_attribute_list(tmp_path: Path) -> None:
     path = tmp_path / "list_attr_celeba.txt"
     path.write_text("2\nMale Young Smiling\n1.jpg -1  1 -1\n2.jpg  1 -1 -1\n", encoding="utf-8")
@@ -226,6 +235,18 @@ def test_a_split_column_counts_only_beside_splits_of_the_labels() -> None:
     assert splits.tolist() == ["test"] * 3
 
 
+def test_predictions_follow_the_column_names_of_the_labels(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"file": ["x", "y"], "fold": ["train", "test"], "group": ["a", "b"], "cat": [0, 1]})
+    labels = read_labels(frame, protected="group", id_column="file", split_column="fold")
+    assert (labels.id_column, labels.split_column) == ("file", "fold")
+    table = read_predictions(frame, labels=labels, kind="decisions")
+    assert (table.ids.tolist(), table.ignored) == (["x", "y"], ("group",))
+    assert table.splits is not None
+    assert table.splits.tolist() == ["train", "test"]
+    write_labels(tmp_path / "kept.csv", labels)
+    assert same(read_labels(tmp_path / "kept.csv", protected="group", id_column="file", split_column="fold"), labels)
+
+
 # Names that a file can hold and that no reader takes for "nothing here".
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
     lambda text: text.strip().lower() not in ("", "nan", "<na>", "null")
@@ -253,6 +274,7 @@ def tables(draw: st.DrawFn) -> LabelTable:
         kind="multi",
         splits=None if splits is None else np.array(splits),
         id_column="image",
+        split_column="" if splits is None else "split",
     )
 
 

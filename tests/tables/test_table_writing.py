@@ -48,8 +48,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_written_file_replaces_the_old_one(tmp_path: Path) -> None:
-    for names in (("cat",), ("cat", "dog")):
-        write_predictions(tmp_path / "t.csv", predictions(*names))
+    write_predictions(tmp_path / "t.csv", predictions("cat"))
+    with (tmp_path / "t.csv").open() as opened_before:
+        write_predictions(tmp_path / "t.csv", predictions("cat", "dog"))
+        assert opened_before.read() == "image,cat\nx,0.1\ny,0.1\n"
     assert (tmp_path / "t.csv").read_text() == "image,cat,dog\nx,0.1,0.1\ny,0.1,0.1\n"
     assert len(list(tmp_path.iterdir())) == 1
 

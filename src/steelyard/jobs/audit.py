@@ -86,15 +86,13 @@ class Sources:
         )
 
     def read_joined(self, labels: LabelTable) -> Joined | None:
-        """The predictions beside their labels, or None."""
+        """The predictions beside their labels, or None; their id and split columns bear the labels' names."""
         if self.predictions is None:
             return None
         predictions = read_predictions(
             self.predictions,
             labels=labels,
             kind=self.kind,
-            id_column=self.id_column,
-            split_column=self.split_column,
             predicted_protected=self.predicted_protected,
         )
         return join(labels, predictions)

@@ -13,17 +13,25 @@ from steelyard.leakage.corruption import macro_f1
 from steelyard.leakage.curve import Corruption
 from steelyard.leakage.evidence import label_evidence
 from steelyard.leakage.mlp_attacker import mlp_input
-from steelyard.leakage.presets import FoldedRuns, folded_amplification, folded_leakage, preset_named, run_preset
+from steelyard.leakage.presets import (
+    ProtocolRuns,
+    check_two_groups,
+    folded_amplification,
+    folded_leakage,
+    preset_named,
+    run_preset,
+)
 from steelyard.reports.rows import CurvePoint
 from steelyard.tables import Joined, LabelTable
 
 Shown = Callable[[int], tuple[NDArray[Any], int | None]]
 
 
-def _run(labels: LabelTable, shown: Shown, options: AuditOptions) -> FoldedRuns:
+def _run(labels: LabelTable, shown: Shown, options: AuditOptions) -> ProtocolRuns:
     preset = preset_named(options.preset or "")
-    splits = split_rows(labels)
-    return run_preset(preset, shown, labels.groups, splits, rounds=options.rounds, seed=options.seed)
+    k = len(labels.group_names)
+    check_two_groups(preset, k)
+    return run_preset(preset, shown, labels.groups, split_rows(labels), k=k, rounds=options.rounds, seed=options.seed)
 
 
 def preset_labels(labels: LabelTable, options: AuditOptions, found: Findings) -> None:
@@ -60,7 +68,7 @@ def _test_corruption(labels: LabelTable, options: AuditOptions) -> Corruption:
     return corruption_for(labels, split_rows(labels)["test"], options)
 
 
-def _corrupted_runs(labels: LabelTable, corruption: Corruption, f1: float, options: AuditOptions) -> FoldedRuns:
+def _corrupted_runs(labels: LabelTable, corruption: Corruption, f1: float, options: AuditOptions) -> ProtocolRuns:
     draw = corruption.at(f1)
     return _run(labels, lambda r: mlp_input(draw(r)), options)
 

@@ -16,6 +16,7 @@ from steelyard.metrics.cooccurrence import group_share_kernel, single_label_leak
 from steelyard.metrics.counting import Floats, Weights, mean_defined
 from steelyard.metrics.decisions import f1_kernel, f1_micro_kernel
 from steelyard.metrics.directional import direction_signs, directional_amplification
+from steelyard.metrics.estimating import bias_note, estimate, within_range
 from steelyard.metrics.mals import mals_amplification
 from steelyard.metrics.multi_attribute import multi_attribute_amplification
 from steelyard.metrics.panel import label_panel
@@ -77,10 +78,14 @@ def _label_measures(matrix: NDArray[np.uint8], labels: LabelTable, options: Audi
 
     value = kernel(None)
     rng = stream(options.seed, "bootstrap")
-    ends = percentile_interval(bootstrap_samples(kernel, len(labels), rounds=options.bootstrap, rng=rng), LEVEL)
+    samples = bootstrap_samples(kernel, len(labels), rounds=options.bootstrap, rng=rng)
+    ends = percentile_interval(samples, LEVEL, around=value)
     names = [*(f"ratio:{group}" for group in labels.group_names), "single_label_leakage"]
-    return {name: (value[i], ends.low[i], ends.high[i]) for i, name in enumerate(names)}
+    low, high = np.clip(ends.low, 0.0, 1.0), np.clip(ends.high, 0.0, 1.0)
+    return {name: (value[i], low[i], high[i]) for i, name in enumerate(names)}
 
+
+CATALOG_NAMES = {"directional_amplification": "directional_amplification_attribute_to_target"}
 
 _PANEL = (
     ("average_precision", "mean_average_precision", "fraction"),
@@ -117,13 +122,13 @@ def _model_measures(matrix: NDArray[np.uint8], side: ModelSide, options: AuditOp
     value = kernel(None)
     rng = stream(options.seed, "bootstrap")
     samples = bootstrap_samples(kernel, len(labels), rounds=options.bootstrap, rng=rng)
-    ends = percentile_interval(samples, LEVEL)
+    ends = percentile_interval(samples, LEVEL, around=value)
     measures: Measures = {}
     for i, (name, mean_name, unit) in enumerate(_PANEL):
         if not scored and name in ("average_precision", "score_divergence"):
             found.omit(mean_name, "needs scores (logits or probabilities), and the table holds decisions")
             continue
-        measures[name] = (value[i], ends.low[i], ends.high[i])
+        measures[name] = (value[i], *within_range(CATALOG_NAMES.get(name, name), ends.low[i], ends.high[i]))
         if mean_name:
             defined = np.isfinite(value[i])
             _add_mean(mean_name, unit, value[i][defined], samples[:, i, :][:, defined], side, options, found)
@@ -146,22 +151,24 @@ def _add_mean(
         found.omit(name, "defined for none of the labels: some group has no positives anywhere")
         return
     absolute = name == "opportunity_difference"
-    what = f"mean over {len(value)} of {total} labels; percentile bootstrap, {options.bootstrap} rounds"
+    what = f"mean over {len(value)} of {total} labels; centred percentile bootstrap, {options.bootstrap} rounds"
     for suffix, change in (("", lambda x: x), ("_absolute", np.abs)) if absolute else (("", lambda x: x),):
         means = mean_defined(change(samples), 1)
-        ends = percentile_interval(means, LEVEL)
+        figure = float(change(value).mean())
+        ends = percentile_interval(means, LEVEL, around=figure)
+        low, high = within_range(name + suffix, ends.low, ends.high)
         found.estimates.append(
             Estimate(
                 name=name + suffix,
-                value=float(change(value).mean()),
-                low=float(ends.low),
-                high=float(ends.high),
+                value=figure,
+                low=float(low),
+                high=float(high),
                 n=len(side.joined),
                 unit=unit,
                 of="scores" if name in ("mean_average_precision", "score_divergence") else "decisions",
                 scheme=f"{what}; decisions: {side.decided.rule}",
                 sd_images=float(ends.sd),
-                note="noise alone makes it positive" if suffix else _gap_note(name, side),
+                note="; ".join(part for part in (_gap_note(name, side), bias_note(ends)) if part),
             )
         )
 
@@ -181,19 +188,20 @@ def _add_micro(matrix: NDArray[np.uint8], side: ModelSide, options: AuditOptions
     def kernel(weights: Weights | None) -> Floats:
         return f1_micro_kernel(matrix, side.decided.matrix, weights)
 
-    rng = stream(options.seed, "bootstrap")
-    ends = percentile_interval(bootstrap_samples(kernel, len(matrix), rounds=options.bootstrap, rng=rng), LEVEL)
-    found.estimates.append(
-        Estimate(
-            name="f1_micro",
-            value=float(kernel(None)),
-            low=float(ends.low),
-            high=float(ends.high),
-            n=len(matrix),
+    found.attempt(
+        "f1_micro",
+        lambda: estimate(
+            "f1_micro",
+            kernel,
+            len(matrix),
+            interval=True,
+            rounds=options.bootstrap,
+            level=LEVEL,
+            seed=options.seed,
+            undefined="there are no positives and no decisions",
             of="decisions",
-            scheme=f"percentile bootstrap, {options.bootstrap} rounds; decisions: {side.decided.rule}",
-            sd_images=float(ends.sd),
-        )
+            scheme=f"decisions: {side.decided.rule}",
+        ),
     )
 
 

@@ -80,7 +80,7 @@ class Logistic:
             columns = np.eye(evidence.categories, dtype=np.float32)[codes]
         else:
             columns = evidence.columns()
-        model = LogisticRegression(C=self.strength, max_iter=200, tol=1e-4)
+        model = LogisticRegression(C=self.strength, max_iter=200, tol=TOL)
         with warnings.catch_warnings():
             # An attacker that stops before it has converged is weaker, never wrong.
             warnings.simplefilter("ignore")
@@ -134,6 +134,7 @@ def _stack(evidence: Evidence, known: NDArray[np.float64]) -> Evidence:
     return Evidence(name=evidence.name, linear=np.hstack(columns))
 
 
+TOL = 1e-3
 _FREE = 10.0
 _LABEL_STRENGTH = 0.3
 
@@ -170,7 +171,7 @@ class Boosting:
         columns_per_split: about how many columns a split looks at (all, where there are fewer).
     """
 
-    iterations: int = 60
+    iterations: int = 40
     columns_per_split: int = 40
     name: str = "boosting"
 
@@ -184,6 +185,7 @@ class Boosting:
         columns = _tree_columns(evidence, encoder, groups)
         model = HistGradientBoostingClassifier(
             max_iter=self.iterations,
+            learning_rate=0.15,
             max_leaf_nodes=15,
             max_bins=63,
             max_features=min(1.0, self.columns_per_split / columns.shape[1]),
@@ -262,7 +264,7 @@ def _tree_columns(
     return parts[0] if len(parts) == 1 else np.hstack(parts)
 
 
-STRENGTHS = (0.0003, 0.003, 0.03, 0.3)
+STRENGTHS = (0.003, 0.03, 0.3)
 ATTACKERS = ("table", "logistic", "boosting", "mlp")
 
 

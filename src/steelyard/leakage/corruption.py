@@ -1,7 +1,7 @@
 """Corruption channels: labels with random errors only, at a wanted F1.
 
-λ_D(a) asks how much labels would give away if their errors were chance alone. One corruption, drawn once, feeds both the
-F1 and the attacker (trap W3), and its strength is solved for on that same draw (trap W4).
+λ_D(a) asks how much labels would give away if their errors were chance alone. One corruption, drawn once, feeds both
+the F1 and the attacker (trap W3), and its strength is solved for on that same draw (trap W4).
 
 Wang, Zhao, Yatskar, Chang, Ordonez: Balanced Datasets Are Not Enough, ICCV 2019. https://arxiv.org/abs/1811.08489
 """

@@ -14,6 +14,7 @@ from steelyard.tables.label_table import Kind
 from steelyard.tables.prediction_table import ScoreKind
 
 _SMALLEST_PROBABILITY = 1e-7
+_PLAIN = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class Evidence:
         codes: `[n]` integers in 0 … categories − 1 (one-hot evidence, kept as codes).
         categories: number of categories of `codes`.
         binary: `[n, t]` uint8, 0 or 1.
-        linear: `[n, d]` float32, for linear attackers; columns roughly standardised.
+        linear: `[n, d]` float32, for linear attackers; columns standardised, then scaled down where there are many.
         trees: `[n, e]` float32, for tree attackers: the same information without the columns that are monotone
             functions of others (trees do not see the difference).
     """
@@ -39,7 +40,6 @@ class Evidence:
 
     def take(self, rows: NDArray[np.integer]) -> "Evidence":
         """The evidence of these rows only."""
-
         return replace(
             self,
             codes=None if self.codes is None else self.codes[rows],
@@ -112,13 +112,13 @@ def score_evidence(
     """
     shares = probabilities(scores, score_kind, kind)
     clipped = np.clip(shares, _SMALLEST_PROBABILITY, 1.0 - _SMALLEST_PROBABILITY)
-    if score_kind == "logits":
-        logits = scores
-    else:
-        logits = np.log(clipped) - (0.0 if kind == "single" else np.log1p(-clipped))
+    odds = np.log(clipped) - (0.0 if kind == "single" else np.log1p(-clipped))
+    logits = scores if score_kind == "logits" else odds
     # Softmax is not monotone column by column, its logarithm carries it to the trees; a sigmoid is.
     trees = _log_softmax(logits) if kind == "single" else logits
     linear = np.hstack([_standardise(logits), _standardise(shares), decisions.astype(np.float64)])
+    # One grid of regularisation serves few and many columns, where all columns together vary as much as `_PLAIN` do.
+    linear *= min(1.0, np.sqrt(_PLAIN / linear.shape[1]))
     return Evidence(name="scores", linear=linear.astype(np.float32), trees=trees.astype(np.float32))
 
 

@@ -18,6 +18,7 @@ from steelyard.base.estimate import Estimate
 from steelyard.base.random import stream
 from steelyard.leakage.measures import LEVEL
 from steelyard.leakage.search import Attacked
+from steelyard.metrics.bootstrap import draw_weights
 
 FOLDS = 5
 
@@ -54,12 +55,14 @@ def cell_predictability(
 
 
 def label_predictability(
-    credit: NDArray[np.float64], asked: NDArray[np.uint8], weights: NDArray[np.float64]
+    credit: NDArray[np.float64], asked: NDArray[np.uint8], weights: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """Mean over labels of balanced accuracy under row weights `[n, r]`, labels without either class left out: `[r]`."""
-    positive = (asked * credit).T @ weights / np.where((found := asked.T @ weights) > 0, found, np.nan)
-    other = 1 - asked
-    negative = (other * credit).T @ weights / np.where((found := other.T @ weights) > 0, found, np.nan)
+    positives, negatives = asked.astype(np.float32), (1 - asked).astype(np.float32)
+    counted = credit.astype(np.float32)
+    hits = ((positives * counted).T @ weights, (negatives * counted).T @ weights)
+    sizes = (positives.T @ weights, negatives.T @ weights)
+    positive, negative = (hit / np.where(size > 0, size, np.nan) for hit, size in zip(hits, sizes, strict=True))
     return np.asarray(np.nanmean(0.5 * (positive + negative), axis=0))
 
 
@@ -71,7 +74,7 @@ def attribute_to_target(
     k: int,
     seed: int,
     scheme: str,
-    draws: int = 500,
+    draws: int = 300,
 ) -> Estimate:
     """DPA from the protected attribute to the target.
 
@@ -88,20 +91,23 @@ def attribute_to_target(
         UndefinedError: no label has both positives and negatives.
     """
     n = len(groups)
-    weights = stream(seed, "dpa").multinomial(n, np.full(n, 1.0 / n), size=draws).T.astype(np.float64)
-    weights = np.hstack([np.ones((n, 1)), weights])
+    weights = _weights(n, draws, seed)
     model: list[NDArray[np.float64]] = []
     data: list[NDArray[np.float64]] = []
     for r, truth in enumerate(corrupted):
         folds = stream(seed, "dpa folds", r).permutation(n) % FOLDS
         for asked, found in ((predicted, model), (truth, data)):
             found.append(label_predictability(cell_predictability(groups, asked, folds, k), asked, weights))
-    psi_model, psi_data = np.array(model), np.array(data)  # [R, 1 + draws]
-    name = "directional_predictability_attribute_to_target"
-    return _estimate(name, psi_model, psi_data, n, scheme)
+    return _estimate("directional_predictability_attribute_to_target", np.array(model), np.array(data), n, scheme)
 
 
-def target_to_attribute(model: Attacked, data: Attacked, *, seed: int, scheme: str, draws: int = 500) -> Estimate:
+def _weights(n: int, draws: int, seed: int) -> NDArray[np.float32]:
+    """Every image once, then how often it counts in each bootstrap draw: `[n, 1 + draws]`."""
+    drawn = draw_weights(n, draws, rng=stream(seed, "dpa"))
+    return np.hstack([np.ones((n, 1), dtype=np.float32), drawn.astype(np.float32)])
+
+
+def target_to_attribute(model: Attacked, data: Attacked, *, seed: int, scheme: str, draws: int = 300) -> Estimate:
     """DPA from the target to the protected attribute.
 
     Args:
@@ -112,13 +118,12 @@ def target_to_attribute(model: Attacked, data: Attacked, *, seed: int, scheme: s
         draws: bootstrap rounds over images.
     """
     n = len(model.groups)
-    weights = stream(seed, "dpa").multinomial(n, np.full(n, 1.0 / n), size=draws).T.astype(np.float64)
-    weights = np.hstack([np.ones((n, 1)), weights])
+    weights = _weights(n, draws, seed)
     psi_model, psi_data = _weighted_balanced(model, weights), _weighted_balanced(data, weights)
     return _estimate("directional_predictability_target_to_attribute", psi_model, psi_data, n, scheme)
 
 
-def _weighted_balanced(attacked: Attacked, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _weighted_balanced(attacked: Attacked, weights: NDArray[np.float32]) -> NDArray[np.float64]:
     """Balanced accuracy per round and bootstrap draw, `[R, r]`."""
     means = []
     for group in range(attacked.k):

@@ -9,7 +9,7 @@ Wang, Zhao, Yatskar, Chang, Ordonez: Balanced Datasets Are Not Enough, ICCV 2019
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
-class FoldedRuns:
+class ProtocolRuns:
     """What the protocol gave.
 
     Attributes:
@@ -118,28 +118,25 @@ def run_preset(
     groups: NDArray[np.int64],
     splits: dict[str, Rows],
     *,
+    k: int,
     rounds: int,
     seed: int,
-) -> FoldedRuns:
+) -> ProtocolRuns:
     """Train and score the preset's attacker in every round.
 
     Args:
         preset: sizes and settings.
         evidence: gives a round's evidence for all rows: codes and their number, or a matrix and None.
-        groups: `[n]`, two groups.
+        groups: `[n]` integers in 0 … k − 1.
         splits: rows of `train`, `val` and `test`.
+        k: number of groups.
         rounds: redraws.
         seed: of draws and networks.
 
     Raises:
-        InputError: a split is missing, or there are more than two groups (folding is defined for two).
+        InputError: a split is missing.
         MissingExtraError: PyTorch is not installed.
     """
-    if groups.max() > 1:
-        raise InputError(
-            f"--preset {preset.name}: the published protocol knows two groups, found {groups.max() + 1}; "
-            "leave --preset out"
-        )
     empty = [name for name in preset.sizes if not len(splits.get(name, ()))]
     if empty:
         raise InputError(
@@ -160,32 +157,73 @@ def run_preset(
                 seed=seed + r,
             )
         )
-    fits: list[MLPFit] = train_mlps(tasks, groups=2, settings=preset.settings, categories=categories)
+    fits: list[MLPFit] = train_mlps(tasks, groups=k, settings=preset.settings, categories=categories)
     accuracy = [credit_of(fit.probabilities, groups[rows.test]).mean() for fit, rows in zip(fits, drawn, strict=True)]
     scheme = (
         f"{preset.name}: MLP fitted on train, snapshot by validation accuracy, scored on test; group-balanced draws, "
-        f"{rounds} rounds, accuracy folded around one half" + (f"; {note}" if note else "")
+        f"{rounds} rounds" + (f"; {note}" if note else "")
     )
-    return FoldedRuns(np.array(accuracy), len(drawn[0].test), scheme)
+    return ProtocolRuns(np.array(accuracy), len(drawn[0].test), scheme)
 
 
-def folded_leakage(name: str, runs: FoldedRuns, *, of: str) -> Estimate:
+def check_two_groups(preset: Preset, k: int) -> None:
+    """Folding around one half is defined for two groups.
+
+    Raises:
+        InputError: there are more.
+    """
+    if k > 2:
+        raise InputError(
+            f"--preset {preset.name}: the published protocol knows two groups, found {k}; leave --preset out"
+        )
+
+
+def raw_leakage(name: str, runs: ProtocolRuns, *, of: str) -> Estimate:
+    """Mean of the raw accuracies (nothing folded), with the spread between rounds (ddof 1)."""
+    spread = float(runs.accuracy.std(ddof=1)) if len(runs.accuracy) > 1 else 0.0
+    return _over_rounds(name, runs.accuracy, spread, _sd_images(runs.accuracy, runs.n), runs, of, "fraction")
+
+
+def folded_leakage(name: str, runs: ProtocolRuns, *, of: str) -> Estimate:
     """Mean of the folded accuracies, with the published spread (ddof 0) as `sd_attacker`."""
-    value = float(runs.folded.mean())
-    sd_images = math.sqrt(value * (1.0 - value) / runs.n)
+    sd_images = _sd_images(runs.folded, runs.n)
     return _folded(name, runs.folded, sd_images, runs, of, "fraction")
 
 
-def folded_amplification(model: FoldedRuns, data: FoldedRuns) -> Estimate:
+def folded_amplification(model: ProtocolRuns, data: ProtocolRuns) -> Estimate:
     """Folded model leakage less folded dataset leakage at the model's F1, on the same draws."""
-    gaps = model.folded - data.folded
-    spread = [float(runs.folded.mean()) for runs in (model, data)]
-    sd_images = math.sqrt(sum(share * (1.0 - share) / model.n for share in spread))
-    return _folded("amplification", gaps, sd_images, model, "scores", "difference")
+    sd_images = math.hypot(_sd_images(model.folded, model.n), _sd_images(data.folded, data.n))
+    return _folded("amplification", model.folded - data.folded, sd_images, model, "scores", "difference")
 
 
-def _folded(name: str, values: NDArray[np.float64], sd_images: float, runs: FoldedRuns, of: str, unit: str) -> Estimate:
-    value, spread = float(values.mean()), float(values.std())
+def _sd_images(accuracy: NDArray[np.float64], n: int) -> float:
+    share = float(accuracy.mean())
+    return math.sqrt(share * (1.0 - share) / n)
+
+
+def _folded(
+    name: str, values: NDArray[np.float64], sd_images: float, runs: ProtocolRuns, of: str, unit: str
+) -> Estimate:
+    # ddof 0, as published.
+    estimate = _over_rounds(name, values, float(values.std()), sd_images, runs, of, unit)
+    return replace(
+        estimate,
+        folded=True,
+        scheme=f"{runs.scheme}; accuracy folded around one half",
+        note="published protocol, kept for comparison: folded accuracy is above one half without any leakage",
+    )
+
+
+def _over_rounds(
+    name: str,
+    values: NDArray[np.float64],
+    spread: float,
+    sd_images: float,
+    runs: ProtocolRuns,
+    of: str,
+    unit: str,
+) -> Estimate:
+    value = float(values.mean())
     half = _Z * math.hypot(sd_images, spread / math.sqrt(len(values)))
     return Estimate(
         name=name,
@@ -200,6 +238,4 @@ def _folded(name: str, values: NDArray[np.float64], sd_images: float, runs: Fold
         varied=("attacker", "images"),
         sd_attacker=spread,
         sd_images=sd_images,
-        folded=True,
-        note="published protocol, kept for comparison: folded accuracy is above one half without any leakage",
     )

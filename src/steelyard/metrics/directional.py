@@ -3,14 +3,11 @@
 Wang, Russakovsky, *Directional Bias Amplification*, ICML 2021, https://arxiv.org/abs/2102.12594.
 """
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steelyard.base.errors import InputError, UndefinedError
+from steelyard.base.errors import UndefinedError
 from steelyard.base.estimate import Estimate
-from steelyard.metrics.arrays import group_codes, same_rows, target_matrices
 from steelyard.metrics.counting import (
     Floats,
     Weights,
@@ -21,10 +18,8 @@ from steelyard.metrics.counting import (
     unit_weights,
 )
 from steelyard.metrics.estimating import estimate
+from steelyard.metrics.evaluated import Binary, Codes, Direction, Evaluated, evaluated
 
-Direction = Literal["attribute_to_target", "target_to_attribute"]
-Binary = NDArray[np.uint8]
-Codes = NDArray[np.int64]
 Signs = NDArray[np.int8]
 
 BALANCED = (
@@ -168,59 +163,50 @@ def directional_amplification(
         UndefinedError: every (group, label) pair of the training set is exactly balanced, or there is one
             group.
     """
-    forward = direction == "attribute_to_target"
-    if not forward and direction != "target_to_attribute":
-        raise InputError(f"direction: expected attribute_to_target or target_to_attribute, found {direction!r}")
-    if (train_targets is None) != (train_groups is None):
-        raise InputError("train_targets, train_groups: expected both or neither, found one; pass both")
-    labels = {
-        "targets": targets,
-        "train_targets": train_targets,
-        "predictions": predictions if forward else None,
-    }
-    people = {"groups": groups, "train_groups": train_groups, "predictions": None if forward else predictions}
-    matrices, (codes, levels) = target_matrices(labels), group_codes(people)
-    truth, group = matrices["targets"], codes["groups"]
-    predicted = matrices["predictions"] if forward else codes["predictions"]
-    n, k = same_rows(targets=truth, groups=group, predictions=predicted), len(levels)
-    trained = train_targets is not None
-    signs = direction_signs(
-        matrices["train_targets"] if trained else truth, codes["train_groups"] if trained else group, k
+    data = evaluated(
+        targets,
+        groups,
+        predictions,
+        direction=direction,
+        train_targets=train_targets,
+        train_groups=train_groups,
     )
-    if trained:
-        same_rows(train_targets=matrices["train_targets"], train_groups=codes["train_groups"])
+    signs = direction_signs(data.train_targets, data.train_groups, data.k)
     if not signs.any():
         raise UndefinedError(f"directional_amplification_{direction}: {BALANCED}")
-
-    def kernel(weights: Weights | None) -> Floats:
-        fixed = signs if trained else None
-        return directional_kernel(truth, group, predicted, k=k, direction=direction, signs=fixed, weights=weights)
-
     return estimate(
         f"directional_amplification_{direction}",
-        kernel,
-        n,
+        lambda weights: directional_kernel(
+            data.targets,
+            data.groups,
+            data.predictions,
+            k=data.k,
+            direction=direction,
+            signs=signs if data.trained else None,
+            weights=weights,
+        ),
+        len(data),
         interval=interval,
         rounds=rounds,
         level=level,
         seed=seed,
         unit="difference",
         of="decisions",
-        scheme=f"direction from the {'training' if trained else 'evaluated'} labels",
+        scheme=f"direction from the {'training' if data.trained else 'evaluated'} labels",
         undefined="no pair with a direction occurs among the evaluated images",
-        note=pair_note(truth, group, k, signs, direction),
+        note=pair_note(data, signs, direction),
     )
 
 
-def pair_note(targets: Binary, groups: Codes, k: int, signs: Signs, direction: Direction) -> str:
+def pair_note(data: Evaluated, signs: Signs, direction: Direction) -> str:
     """What a reader must know of the pairs: the share of ties, and what is left out."""
     parts = []
     if (ties := float((signs == 0).mean())) > 0:
         parts.append(f"{ties:.1%} of the (group, label) pairs are exactly balanced in training and count 0")
-    if direction == "target_to_attribute":
-        absent = int((targets.sum(axis=0) == 0).sum())
-        if absent:
-            parts.append(f"{absent} of {targets.shape[1]} labels have no positives and are left out")
-    elif empty := int((np.bincount(groups, minlength=k) == 0).sum()):
-        parts.append(f"{empty} of {k} groups have no images and are left out")
+    absent = int((data.targets.sum(axis=0) == 0).sum())
+    empty = int((np.bincount(data.groups, minlength=data.k) == 0).sum())
+    if direction == "target_to_attribute" and absent:
+        parts.append(f"{absent} of {data.targets.shape[1]} labels have no positives and are left out")
+    if direction == "attribute_to_target" and empty:
+        parts.append(f"{empty} of {data.k} groups have no images and are left out")
     return "; ".join(parts)

@@ -7,7 +7,8 @@ import numpy as np
 from steelyard.base.errors import InputError, UndefinedError
 from steelyard.base.estimate import Estimate
 from steelyard.base.random import stream
-from steelyard.metrics.bootstrap import MAX_UNDEFINED, bootstrap_samples, percentile_interval
+from steelyard.metrics.bootstrap import MAX_UNDEFINED, Interval, bootstrap_samples, percentile_interval
+from steelyard.metrics.catalog import by_name
 from steelyard.metrics.counting import Floats, Weights
 
 Kernel = Callable[[Weights | None], Floats]
@@ -58,7 +59,8 @@ def estimate(
         return value
     if rounds < 2:
         raise InputError(f"rounds: an interval needs at least 2, found {rounds}")
-    ends = percentile_interval(bootstrap_samples(kernel, n, rounds=rounds, rng=stream(seed, "bootstrap")), level)
+    samples = bootstrap_samples(kernel, n, rounds=rounds, rng=stream(seed, "bootstrap"))
+    ends = percentile_interval(samples, level, around=value)
     lost = int(ends.undefined)
     if np.isnan(ends.low):
         raise UndefinedError(
@@ -66,17 +68,34 @@ def estimate(
             f" {MAX_UNDEFINED:.0%}: {undefined}, or ask for interval=False"
         )
     left_out = f"undefined in {lost:,} of {rounds:,} resamples, which are left out" if lost else ""
-    drawn = f"percentile bootstrap over images, {rounds:,} rounds"
+    low, high = within_range(name, ends.low, ends.high)
+    drawn = f"centred percentile bootstrap over images, {rounds:,} rounds"
     return Estimate(
         name=name,
         value=value,
-        low=float(ends.low),
-        high=float(ends.high),
+        low=float(low),
+        high=float(high),
         n=n,
         level=level,
         unit=unit,
         of=of,
         scheme="; ".join(part for part in (scheme, drawn) if part),
         sd_images=float(ends.sd),
-        note="; ".join(part for part in (note, left_out) if part),
+        note="; ".join(part for part in (note, left_out, bias_note(ends)) if part),
+    )
+
+
+def within_range(name: str, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """The ends of an interval, kept within the range that the catalogue gives the measure."""
+    least, most = by_name(name).range
+    return np.clip(low, least, most), np.clip(high, least, most)
+
+
+def bias_note(ends: Interval) -> str:
+    """What to say of a measure that resampling moves by more than its standard error; empty for the others."""
+    if not abs(float(ends.bias)) > float(ends.sd):
+        return ""
+    return (
+        f"noise alone moves this measure: resampling shifts it by {float(ends.bias):+.4f}, more than its standard error; "
+        "compare it only at equal numbers of images"
     )

@@ -6,14 +6,10 @@ Zhao, Wang, Yatskar, Ordonez, Chang, *Men Also Like Shopping*, EMNLP 2017, https
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steelyard.base.errors import InputError
 from steelyard.base.estimate import Estimate
-from steelyard.metrics.arrays import group_codes, same_rows, target_matrices
 from steelyard.metrics.counting import Floats, Weights, cell_sums, drop_round, ratio, unit_weights
 from steelyard.metrics.estimating import estimate
-
-Binary = NDArray[np.uint8]
-Codes = NDArray[np.int64]
+from steelyard.metrics.evaluated import Binary, Codes, evaluated
 
 
 def group_label_counts(targets: Binary, groups: Codes, k: int) -> Floats:
@@ -23,7 +19,7 @@ def group_label_counts(targets: Binary, groups: Codes, k: int) -> Floats:
 
 def mals_kernel(
     train_counts: Floats,
-    predictions: Binary,
+    predictions: NDArray[np.integer],
     predicted_groups: Codes,
     *,
     weights: Weights | None = None,
@@ -89,35 +85,36 @@ def mals_amplification(
         InputError: shapes or values are not as above.
         UndefinedError: no label has training support.
     """
-    if (train_targets is None) != (train_groups is None):
-        raise InputError("train_targets, train_groups: expected both or neither, found one; pass both")
-    matrices = target_matrices({"targets": targets, "predictions": predictions, "train_targets": train_targets})
-    codes, levels = group_codes({"groups": groups, "train_groups": train_groups, "predicted_groups": predicted_groups})
-    truth, decided, group, k = matrices["targets"], matrices["predictions"], codes["groups"], len(levels)
-    shown = codes.get("predicted_groups", group)
-    n = same_rows(targets=truth, groups=group, predictions=decided, predicted_groups=shown)
-    fixed: Floats | None = None
-    if train_targets is not None:
-        same_rows(train_targets=matrices["train_targets"], train_groups=codes["train_groups"])
-        fixed = group_label_counts(matrices["train_targets"], codes["train_groups"], k)
+    data = evaluated(
+        targets,
+        groups,
+        predictions,
+        direction="attribute_to_target",
+        train_targets=train_targets,
+        train_groups=train_groups,
+        predicted_groups=predicted_groups,
+    )
+    fixed = group_label_counts(data.train_targets, data.train_groups, data.k)
 
     def kernel(weights: Weights | None) -> Floats:
-        own = cell_sums(group, k, truth, unit_weights(n, weights)) if fixed is None else fixed
-        return mals_kernel(own, decided, shown, weights=weights)
+        drawn = unit_weights(len(data), weights)
+        own = fixed if data.trained else cell_sums(data.groups, data.k, data.targets, drawn)
+        return mals_kernel(own, data.predictions, data.predicted_groups, weights=weights)
 
-    silent = int((decided.sum(axis=0) == 0).sum())
-    of_truth = predicted_groups is None
+    t = data.targets.shape[1]
+    silent = int((data.predictions.sum(axis=0) == 0).sum())
+    whose = "true" if predicted_groups is None else "predicted"
     return estimate(
         "mals_amplification",
         kernel,
-        n,
+        len(data),
         interval=interval,
         rounds=rounds,
         level=level,
         seed=seed,
         unit="difference",
         of="decisions",
-        scheme=f"{'true' if of_truth else 'predicted'} groups of the images predicted with each label",
+        scheme=f"{whose} groups of the images predicted with each label",
         undefined="no label occurs in the training labels",
-        note=f"{silent} of {decided.shape[1]} labels are never predicted and add 0" if silent else "",
+        note=f"{silent} of {t} labels are never predicted and add 0" if silent else "",
     )

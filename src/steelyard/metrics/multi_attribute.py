@@ -5,21 +5,19 @@ https://arxiv.org/abs/2210.11924.
 """
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steelyard.base.errors import InputError, UndefinedError
 from steelyard.base.estimate import Estimate
-from steelyard.metrics.arrays import group_codes, same_rows, target_matrices
 from steelyard.metrics.counting import Floats, Weights, blocks, drop_round, ratio, unit_weights
-from steelyard.metrics.directional import Direction, direction_signs, directional_shift_kernel
+from steelyard.metrics.directional import direction_signs, directional_shift_kernel
 from steelyard.metrics.estimating import estimate
+from steelyard.metrics.evaluated import Binary, Codes, Direction, Evaluated, evaluated
 
 Statistic = Literal["mean_absolute", "mean_signed", "variance_signed"]
-Binary = NDArray[np.uint8]
-Codes = NDArray[np.int64]
 LabelSet = tuple[int, ...]
 
 _NAMES: dict[Statistic, str] = {
@@ -65,6 +63,15 @@ def set_columns(targets: NDArray[np.integer], sets: Sequence[LabelSet]) -> Binar
     for position, labels in enumerate(sets):
         columns[:, position] = targets[:, labels].all(axis=1)
     return columns
+
+
+def set_signs(data: Evaluated, sets: Sequence[LabelSet]) -> NDArray[np.int8]:
+    """`direction_signs` of label sets in the training labels: `[k, s]`."""
+    parts = [
+        direction_signs(set_columns(data.train_targets, sets[block]), data.train_groups, data.k)
+        for block in blocks(len(sets), _SETS)
+    ]
+    return np.concatenate(parts, axis=1)
 
 
 def multi_attribute_kernel(
@@ -151,56 +158,43 @@ def multi_attribute_amplification(
         InputError: shapes, values or options are not as above.
         UndefinedError: no set has the support, or there is one group.
     """
-    forward = direction == "attribute_to_target"
-    if statistic not in _NAMES or direction not in get_args(Direction):
-        raise InputError(
-            f"statistic, direction: expected one of {', '.join(_NAMES)} and of"
-            f" {', '.join(get_args(Direction))}, found {statistic!r} and {direction!r}"
-        )
+    if statistic not in _NAMES:
+        raise InputError(f"statistic: expected one of {', '.join(_NAMES)}, found {statistic!r}")
     if max_size < 1 or min_support < 1:
         raise InputError(f"max_size, min_support: expected at least 1, found {max_size} and {min_support}")
-    if (train_targets is None) != (train_groups is None):
-        raise InputError("train_targets, train_groups: expected both or neither, found one; pass both")
-    labels = {
-        "targets": targets,
-        "train_targets": train_targets,
-        "predictions": predictions if forward else None,
-    }
-    people = {"groups": groups, "train_groups": train_groups, "predictions": None if forward else predictions}
-    matrices, (codes, levels) = target_matrices(labels), group_codes(people)
-    truth, group, k = matrices["targets"], codes["groups"], len(levels)
-    predicted = matrices["predictions"] if forward else codes["predictions"]
-    n = same_rows(targets=truth, groups=group, predictions=predicted)
-    trained = train_targets is not None
-    support, people_of = matrices.get("train_targets", truth), codes.get("train_groups", group)
-    same_rows(train_targets=support, train_groups=people_of)
-    sets = label_sets(support, max_size=max_size, min_support=min_support)
+    data = evaluated(
+        targets,
+        groups,
+        predictions,
+        direction=direction,
+        train_targets=train_targets,
+        train_groups=train_groups,
+    )
+    sets = label_sets(data.train_targets, max_size=max_size, min_support=min_support)
     if not sets:
         raise UndefinedError(
             f"multi_attribute_amplification: no label has {min_support} training images; lower min_support"
         )
-    signs = np.concatenate(
-        [direction_signs(set_columns(support, sets[block]), people_of, k) for block in blocks(len(sets), _SETS)],
-        axis=1,
-    )
+    signs = set_signs(data, sets) if data.trained else None
+    statistics = list(_NAMES)
 
     def kernel(weights: Weights | None) -> Floats:
         values = multi_attribute_kernel(
-            truth,
-            group,
-            predicted,
+            data.targets,
+            data.groups,
+            data.predictions,
             sets,
-            k=k,
+            k=data.k,
             direction=direction,
-            signs=signs if trained else None,
+            signs=signs,
             weights=weights,
         )
-        return np.asarray(values[..., list(_NAMES).index(statistic)])
+        return np.asarray(values[..., statistics.index(statistic)])
 
     return estimate(
         _NAMES[statistic],
         kernel,
-        n,
+        len(data),
         interval=interval,
         rounds=rounds,
         level=level,

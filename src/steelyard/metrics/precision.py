@@ -59,9 +59,8 @@ def _of_label(target: NDArray[np.uint8], scores: Floats, weights: Weights) -> Fl
     for block in blocks(len(values), max(1, _ENTRIES // len(order))):
         ranked = weights[:, block][order]
         own = ranked[positives]
-        hits = running_sum(own)
-        seen = running_sum(ranked)[tie_end]
-        precision = hits[last_positive] / np.maximum(seen, 1)
+        hits = running_sum(own, last_positive)
+        precision = hits / np.maximum(running_sum(ranked, tie_end), 1)
         with np.errstate(invalid="ignore"):  # 0 / 0 in a round without positives: NaN is meant
             values[block] = (own * precision).sum(axis=0) / hits[-1]
     return values

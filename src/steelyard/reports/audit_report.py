@@ -88,8 +88,7 @@ class AuditReport:
         return cls(
             estimates=tuple(_estimate(e, f"{source}: {w}") for w, e in _numbered(record, "estimates")),
             curve=tuple(
-                CurvePoint(**check_record(CurvePoint, p, f"{source}: {w}"))
-                for w, p in _numbered(record, "curve")
+                CurvePoint(**check_record(CurvePoint, p, f"{source}: {w}")) for w, p in _numbered(record, "curve")
             ),
             per_label=tuple(_label_row(r, f"{source}: {w}") for w, r in _numbered(record, "per_label")),
             omitted=tuple(
@@ -123,7 +122,7 @@ class AuditReport:
 
     def to_html(self, path: str | Path) -> None:
         """Write the page."""
-        from steelyard.reports.page import audit_page  # noqa: PLC0415 (jinja2 only where a page is made)
+        from steelyard.reports.page import audit_page
 
         write_text(path, audit_page(self))
 
@@ -135,7 +134,7 @@ class AuditReport:
         self.to_html(folder / "report.html")
 
     def __str__(self) -> str:
-        from steelyard.reports.text import plain_text  # noqa: PLC0415
+        from steelyard.reports.text import plain_text
 
         return plain_text(self)
 

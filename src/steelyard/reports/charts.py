@@ -54,6 +54,13 @@ def axis_over(values: Sequence[float], *, lower: float | None = None, upper: flo
     return Axis(low, high) if high > low else Axis(low - pad, high + pad)
 
 
+def axis_in_steps(values: Sequence[float]) -> Axis:
+    """The axis over all `values` whose ends are round numbers, so that they can be written beside it."""
+    low, high = min(values), max(values)
+    step = _round_step((high - low) / 4) if high > low else 1.0
+    return Axis(math.floor(low / step + 1e-9) * step, max(math.ceil(high / step - 1e-9), 1 + low // step) * step)
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """One figure in a chart.

@@ -6,8 +6,17 @@ from typing import Protocol
 
 from steelyard.base.estimate import Estimate
 from steelyard.reports.audit_report import AuditReport
-from steelyard.reports.charts import Axis, Mark, RowChart, axis_over
-from steelyard.reports.figures import SECTIONS, Style, naming_of, write_figure, write_interval
+from steelyard.reports.charts import Axis, Mark, RowChart, axis_in_steps
+from steelyard.reports.figures import (
+    SECTIONS,
+    Style,
+    naming_of,
+    place,
+    unit,
+    write_digits,
+    write_figure,
+    write_interval,
+)
 
 
 class CatalogRow(Protocol):
@@ -65,7 +74,7 @@ def figure_sections(report: AuditReport, catalog: Mapping[str, CatalogRow]) -> t
     for section, heading in SECTIONS.items():
         figures = tuple(
             _figure(e, report, axes[_axis_key(e)], catalog.get(e.name))
-            for e in report.estimates
+            for e in sorted(report.estimates, key=place)
             if naming_of(e).section == section
         )
         if figures:
@@ -87,19 +96,31 @@ def _axes(report: AuditReport) -> dict[tuple[str, str], Axis]:
 
 
 def _axis(estimates: Sequence[Estimate], chance: float) -> Axis:
+    """Leakage from about chance to 100 %, other shares from 0 to 1: the place on it means the same on every page."""
     style = naming_of(estimates[0]).style
     ends = [end for e in estimates for end in (e.low, e.value, e.high)]
     if style in ("score", "probability"):
-        return axis_over([0.0, 1.0, *ends], lower=min(0.0, *ends), upper=max(1.0, *ends))
+        return Axis(min(0.0, *ends), max(1.0, *ends))
     if style == "percent":
-        return axis_over([chance, *ends], lower=min(0.0, *ends), upper=max(1.0, *ends))
-    return axis_over([0.0, *ends])
+        return Axis(min(chance - 0.02, *ends), max(1.0, *ends))
+    return axis_in_steps([0.0, *ends])
 
 
 def _reference(style: Style, chance: float) -> tuple[float | None, str]:
     if style == "percent":
         return chance, f"chance {write_figure(chance, 'percent')}"
     return (None, "") if style in ("score", "probability") else (0.0, "0")
+
+
+def _ends(axis: Axis, style: Style, reference: float | None) -> tuple[str, str]:
+    """The ends of the axis, written, but for one so close to the reference that the words would collide."""
+    far = [reference is None or abs(axis.at(end) - axis.at(reference)) > 30 for end in (axis.low, axis.high)]
+    texts = [
+        f"{value:g}" if style in ("score", "probability") else write_digits(value, style)
+        for value in (axis.low, axis.high)
+    ]
+    left, right = (text if clear else "" for text, clear in zip(texts, far, strict=True))
+    return left, f"{right} {unit(style)}".strip() if right else ""
 
 
 def _figure(estimate: Estimate, report: AuditReport, axis: Axis, row: CatalogRow | None) -> Figure:
@@ -118,7 +139,7 @@ def _figure(estimate: Estimate, report: AuditReport, axis: Axis, row: CatalogRow
         meaning="" if row is None else row.answers,
         paper="" if row is None else row.paper,
         spread=_spread(estimate, name.style),
-        chart=RowChart(((mark,),), axis, reference, reference_text),
+        chart=RowChart(((mark,),), axis, reference, reference_text, _ends(axis, name.style, reference)),
     )
 
 

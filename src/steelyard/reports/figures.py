@@ -46,6 +46,8 @@ NAMES: dict[str, Naming] = {
         "own", "Directional amplification, target → attribute", "fine points"
     ),
     "multi_attribute_amplification": Naming("own", "Multi-attribute amplification", "fine points"),
+    "multi_attribute_amplification_signed": Naming("own", "Multi-attribute amplification, signed", "fine points"),
+    "multi_attribute_amplification_variance": Naming("own", "Multi-attribute amplification, variance", "score"),
     "directional_predictability_attribute_to_target": Naming(
         "own", "Directional predictability, attribute → target", "signed score"
     ),
@@ -57,6 +59,10 @@ NAMES: dict[str, Naming] = {
     "f1_micro": Naming("quality", "F1, over all decisions", "score"),
     "balanced_accuracy": Naming("quality", "Balanced accuracy", "score"),
     "opportunity_difference": Naming("quality", "Opportunity difference", "fine points"),
+    "opportunity_difference_absolute": Naming("quality", "Opportunity difference, without sign", "fine points"),
+    "opportunity_range": Naming("quality", "Opportunity difference, largest", "fine points"),
+    "true_positive_rate": Naming("quality", "True positive rate", "score"),
+    "false_positive_rate": Naming("quality", "False positive rate", "score"),
     "score_divergence": Naming("quality", "Divergence of the scores between groups", "nats"),
 }
 
@@ -95,6 +101,11 @@ def naming(name: str, unit: str = "fraction") -> Naming:
         return NAMES[name]
     words = name.replace("_", " ")
     return Naming("other", words[:1].upper() + words[1:], _BY_UNIT.get(unit, "score"))
+
+
+def place(estimate: Estimate) -> int:
+    """Position of an estimate within its section: the order of the table, unknown measures last."""
+    return list(NAMES).index(estimate.name) if estimate.name in NAMES else len(NAMES)
 
 
 def naming_of(estimate: Estimate) -> Naming:
@@ -149,4 +160,5 @@ def typeset(text: str) -> str:
     True
     """
     text = re.sub(r"(?<![\w\u2212-])-(?=\d)", "\u2212", text)
-    return re.sub(r"(?<=\d) (?=%|points\b|bits\b|nats\b)", "\u00a0", text)
+    text = re.sub(r"(?<=\d) (?=%|points\b|bits\b|nats\b)", "\u00a0", text)
+    return re.sub(r"\b([pk]) = (?=\d)", "\\1\u00a0=\u00a0", text)

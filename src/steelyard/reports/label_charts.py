@@ -74,35 +74,47 @@ def overall_shares(report: AuditReport) -> dict[str, float]:
     return {group: total / images for group, total in totals.items()} if images else {}
 
 
-def _skew(row: LabelRow, shares: dict[str, float]) -> float:
-    """How far the interval of a share stays away from the overall share: rare labels do not win by luck."""
-
-    def gap(figure: Interval, share: float) -> float:
-        return max(figure.low - share, share - figure.high)
-
-    return max(
-        (gap(row.measures[f"ratio:{g}"], s) for g, s in shares.items() if f"ratio:{g}" in row.measures),
-        default=-1.0,
-    )
+def _clear_of(figure: Interval, share: float) -> tuple[float, float]:
+    """How far the interval stays above a share, and below it: rare labels do not win by luck."""
+    return figure.low - share, share - figure.high
 
 
 def skewed_labels(report: AuditReport) -> RowChart | None:
-    """The labels whose groups differ most from the groups overall; two groups share one dot, more have one each."""
+    """The labels whose groups differ most from the groups overall; None where shares were not measured.
+
+    Two groups: the share of the first, the labels that lean most to each. More groups: a point for each.
+    """
     shares = overall_shares(report)
-    shown = report.groups[:1] if len(report.groups) == 2 else report.groups
-    known = [row for row in report.per_label if all(f"ratio:{g}" in row.measures for g in shown)]
-    if not known:
+    keys = [f"ratio:{group}" for group in report.groups]
+    known = [row for row in report.per_label if all(key in row.measures for key in keys)]
+    if not known or not shares:
         return None
-    top = sorted(known, key=lambda row: (-_skew(row, shares), row.label))[:TOP]
-    if len(shown) == 1:
-        first, second = report.groups
-        top = sorted(top, key=lambda row: -row.measures[f"ratio:{first}"].value)
-        share = shares.get(first)
-        text = "" if share is None else f"overall {write_figure(share, 'percent')}"
-        rows = tuple((_mark(row, f"ratio:{first}"),) for row in top)
-        return RowChart(rows, Axis(0.0, 1.0), share, text, (f"all {second}", f"all {first}"))
-    rows = tuple(tuple(_mark(row, f"ratio:{g}", i) for i, g in enumerate(shown)) for row in top)
+    if len(keys) == 2:
+        return _leaning(known, report.groups, shares[report.groups[0]])
+
+    def skew(row: LabelRow) -> float:
+        return max(end for g in report.groups for end in _clear_of(row.measures[f"ratio:{g}"], shares[g]))
+
+    top = sorted(known, key=lambda row: (-skew(row), row.label))[:TOP]
+    rows = tuple(tuple(_mark(row, key, i) for i, key in enumerate(keys)) for row in top)
     return RowChart(rows, Axis(0.0, 1.0), None, "", ("0 %", "100 %"))
+
+
+def _leaning(known: list[LabelRow], groups: tuple[str, ...], share: float) -> RowChart:
+    first, second = groups
+    key = f"ratio:{first}"
+    top: list[LabelRow] = []
+    for end in (0, 1):
+        rest = [row for row in known if row not in top]
+        top += sorted(rest, key=lambda row: (-_clear_of(row.measures[key], share)[end], row.label))[: TOP // 2]
+    top.sort(key=lambda row: (-row.measures[key].value, row.label))
+    return RowChart(
+        tuple((_mark(row, key),) for row in top),
+        Axis(0.0, 1.0),
+        share,
+        f"overall {write_figure(share, 'percent')}",
+        (f"all {second}", f"all {first}"),
+    )
 
 
 def label_table(report: AuditReport) -> LabelTable | None:

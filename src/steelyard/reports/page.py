@@ -6,11 +6,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from steelyard.metrics.catalog import CATALOG, STANDARD
 from steelyard.reports.audit_report import AuditReport
 from steelyard.reports.charts import Curve, Mark, RowChart, curve_chart
 from steelyard.reports.figure_rows import CatalogRow, figure_sections
 from steelyard.reports.figures import naming, typeset, write_figure, write_interval
 from steelyard.reports.label_charts import label_table, leaking_labels, skewed_labels
+from steelyard.reports.references import reference
 from steelyard.reports.rows import CurvePoint
 from steelyard.reports.verdict import verdict
 
@@ -31,7 +33,7 @@ def _row_cells(chart: RowChart, names: Sequence[str] = ()) -> list[tuple[str, st
 
 def _curve_cells(chart: Curve) -> list[tuple[str, ...]]:
     """A curve as a table: F1, leakage, interval, corruption probability, images; then the model."""
-    cells = [
+    cells: list[tuple[str, ...]] = [
         (
             f"{point.f1:.3f}",
             typeset(write_figure(point.dataset_leakage, "percent")),
@@ -92,7 +94,7 @@ def audit_context(report: AuditReport, catalog: Mapping[str, CatalogRow] | None 
     """What `audit.html` needs, for pages that extend it."""
     rows = _catalog() if catalog is None else catalog
     sections = figure_sections(report, rows)
-    papers = dict.fromkeys(f.paper for section in sections for f in section.figures if f.paper)
+    papers = dict.fromkeys(f.paper for section in sections for f in section.figures if f.paper and f.paper != STANDARD)
     return {
         "report": report,
         "verdict": verdict(report),
@@ -101,7 +103,7 @@ def audit_context(report: AuditReport, catalog: Mapping[str, CatalogRow] | None 
         "leaking": leaking_labels(report),
         "skewed": skewed_labels(report),
         "table": label_table(report),
-        "papers": tuple(papers),
+        "references": tuple(sorted(reference(paper) for paper in papers)),
         "with_model": any(e.name.startswith("model_leakage") for e in report.estimates),
     }
 
@@ -133,8 +135,4 @@ def audit_curves(report: AuditReport) -> tuple[Curve, ...]:
 
 
 def _catalog() -> Mapping[str, CatalogRow]:
-    try:
-        from steelyard.metrics.catalog import CATALOG  # noqa: PLC0415
-    except ImportError:
-        return {}
     return {row.name: row for row in CATALOG}

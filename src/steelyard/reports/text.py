@@ -3,7 +3,7 @@
 import textwrap
 from typing import TYPE_CHECKING
 
-from steelyard.reports.figures import SECTIONS, naming, naming_of, write_figure, write_interval
+from steelyard.reports.figures import SECTIONS, naming, naming_of, place, typeset, write_figure, write_interval
 from steelyard.reports.verdict import verdict
 
 if TYPE_CHECKING:
@@ -11,11 +11,15 @@ if TYPE_CHECKING:
     from steelyard.reports.audit_report import AuditReport
 
 _WIDTH = 80
+_TITLE = 37
 _ASCII = str.maketrans({"’": "'", "“": '"', "”": '"', "→": "to", "–": "-", "−": "-"})
 
 
 def _wrap(text: str, indent: str = "") -> str:
-    return textwrap.fill(text.translate(_ASCII), _WIDTH, initial_indent=indent, subsequent_indent=indent)
+    # typeset() ties a number to its unit with a space that textwrap does not break.
+    tied = typeset(text).translate(_ASCII)
+    filled = textwrap.fill(tied, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return filled.replace("\u00a0", " ")
 
 
 def _line(estimate: "Estimate") -> list[str]:
@@ -27,10 +31,15 @@ def _line(estimate: "Estimate") -> list[str]:
         title += " *folded*"
     figure = write_figure(estimate.value, name.style)
     span = f"[{write_interval(estimate.low, estimate.high, name.style)}]"
-    if len(title) > 44:
-        return [f"  {title}"[:_WIDTH], f"{'':46}{figure:>12}", f"{span:>{_WIDTH}}"]
-    # Both parts fit beside the title for most figures; a long interval goes to a line of its own.
-    line = f"  {title:<36}{figure:>14}"
+    head = f"  {title:<{_TITLE}}"
+    if len(head) > _TITLE + 2:
+        return [_wrap(title, "  "), *_numbers(" " * (_TITLE + 2), figure, span)]
+    return _numbers(head, figure, span)
+
+
+def _numbers(head: str, figure: str, span: str) -> list[str]:
+    """Figure and interval beside the title; an interval that does not fit goes to a line of its own."""
+    line = f"{head}{figure:>14}"
     if len(line) + 1 + len(span) <= _WIDTH:
         return [f"{line} {span:>{_WIDTH - len(line) - 1}}"]
     return [line, f"{span:>{_WIDTH}}"]
@@ -41,7 +50,7 @@ def plain_text(report: "AuditReport") -> str:
     found = verdict(report)
     lines = [_wrap(found.sentence), ""]
     for section, heading in SECTIONS.items():
-        rows = [e for e in report.estimates if naming_of(e).section == section]
+        rows = sorted((e for e in report.estimates if naming_of(e).section == section), key=place)
         if rows:
             lines += [heading.translate(_ASCII), *(text for e in rows for text in _line(e)), ""]
     if report.curve:

@@ -80,8 +80,7 @@ def _labels_clause(report: "AuditReport") -> str:
             f"(p = {write_figure(p_value.value, 'probability')})"
         )
     return (
-        f"the labels alone give away {who}: {sight} {_percent(leakage.value)} of images, "
-        f"where guessing gets {chance}"
+        f"the labels alone give away {who}: {sight} {_percent(leakage.value)} of images, where guessing gets {chance}"
     )
 
 
@@ -165,14 +164,14 @@ def _interval_sentence(title: str, estimate: Estimate, chance: float) -> str:
     span = write_interval(estimate.low, estimate.high, "percent")
     words = {"above": "all of it above", "around": "which contains", "below": "all of it below"}
     return (
-        f"{title}: {estimate.level:.0%} interval {span}, {words[side(estimate, chance)]} "
+        f"{title}: {100 * estimate.level:g} % interval {span}, {words[side(estimate, chance)]} "
         f"chance ({_percent(chance)})."
     )
 
 
 def _sign_sentence(estimate: Estimate) -> str:
     name = naming(estimate.name)
-    figure = f"{write_figure(estimate.value, name.style)} ({estimate.level:.0%} interval " + (
+    figure = f"{write_figure(estimate.value, name.style)} ({100 * estimate.level:g} % interval " + (
         f"{write_interval(estimate.low, estimate.high, name.style)})"
     )
     meaning = {

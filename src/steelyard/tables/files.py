@@ -143,24 +143,14 @@ def _flat(source: str, arrays: dict[str, np.ndarray[Any, Any]]) -> list[tuple[st
     for name, array in arrays.items():
         if name in matrices and names is not None:
             if names.shape != (array.shape[1],):
+                found, where = f"the shape {names.shape}", "array 'target_names'"
                 expected = f"one name for each of the {array.shape[1]:,} columns of {quoted(name)}"
-                _fail(
-                    source,
-                    expected,
-                    f"the shape {names.shape}",
-                    "write one name a column",
-                    "array 'target_names'",
-                )
+                _fail(source, expected, found, "write one name a column", where)
             columns += [(str(n), array[:, j]) for j, n in enumerate(names)]
         elif array.ndim != 1:
+            found, where = f"the shape {array.shape}", f"array {quoted(name)}"
             expected = "one value for each row, [n] (or targets or scores [n, t] with target_names [t])"
-            _fail(
-                source,
-                expected,
-                f"the shape {array.shape}",
-                "write one array a column",
-                f"array {quoted(name)}",
-            )
+            _fail(source, expected, found, "write one array a column", where)
         elif name != "target_names" or not matrices:
             columns.append((name, array))
     return columns

@@ -55,7 +55,9 @@ def _arrow(series: Any) -> Any:
     try:
         return series.to_arrow()
     except pa.ArrowException:
-        return pa.array([None if value is None or value != value else str(value) for value in series.to_list()])
+        values = series.to_list()
+        gaps = [value is None or (isinstance(value, float) and value != value) for value in values]
+        return pa.array([None if gap else str(value) for value, gap in zip(values, gaps, strict=True)])
 
 
 def _pandas_index(native: Any, source: str) -> "tuple[str | None, pa.Array | None]":

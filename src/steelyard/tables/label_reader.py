@@ -82,6 +82,7 @@ def read_labels(
         source=raw.source,
         ignored=tuple(name for name in raw.names if name not in roles),
         id_column=ids_from or "",
+        split_column=split_from or "",
         target_column=target or "",
     )
 

@@ -29,6 +29,7 @@ class LabelTable:
         source: the file (or kind of data frame) that the table came from, for messages.
         ignored: columns of the source that were not used.
         id_column: name of the ids' column; empty where the rows' own names or numbers are the ids.
+        split_column: name of the splits' column; empty where there is none.
         target_column: name of the categorical target column; empty for multi-label tables.
 
     Raises:
@@ -46,6 +47,7 @@ class LabelTable:
     source: str = "labels"
     ignored: tuple[str, ...] = ()
     id_column: str = ""
+    split_column: str = ""
     target_column: str = ""
 
     def __post_init__(self) -> None:

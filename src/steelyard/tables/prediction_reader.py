@@ -45,7 +45,8 @@ def read_predictions(
             where Parquet metadata says it.
         id_column: column of the ids; by default that of the labels, else `image`, else `id`, else a data
             frame's index; row numbers only where they are the ids of the labels.
-        split_column: column of the splits; by default `split`, where there is one and the labels have splits.
+        split_column: column of the splits; by default that of the labels, else `split`, where there is one;
+            none where the labels have no splits.
         predicted_protected: column of the group that the model predicted, in the names of the labels' groups.
 
     Returns:
@@ -67,7 +68,7 @@ def read_predictions(
     ids_from = _id_column(raw, labels, id_column, {*names, *_given(predicted_protected, split_column)})
     taken = {*names, *_given(predicted_protected, ids_from)}
     wants_split = split_column is not None or labels.splits is not None
-    split_from = choose_split(raw, split_column, taken) if wants_split else None
+    split_from = choose_split(raw, split_column, taken, (labels.split_column,)) if wants_split else None
     _require_targets(raw, names, labels)
     ids = read_ids(raw, ids_from)
     roles = {*taken, *_given(split_from)}

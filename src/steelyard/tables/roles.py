@@ -56,12 +56,13 @@ def choose_id(raw: RawTable, named: str | None, taken: Collection[str], first: S
     return next((name for name in candidates if name in raw.columns and name not in taken), None)
 
 
-def choose_split(raw: RawTable, named: str | None, taken: Collection[str]) -> str | None:
-    """The split column: the one named, else `split` where it is there and has no other role."""
+def choose_split(raw: RawTable, named: str | None, taken: Collection[str], first: Sequence[str] = ()) -> str | None:
+    """The split column: the one named, else the first usual one that is there and has no other role."""
     if named is not None:
         raw.require(named, "--split-column")
         return named
-    return SPLIT_COLUMN if SPLIT_COLUMN in raw.columns and SPLIT_COLUMN not in taken else None
+    candidates = (*first, SPLIT_COLUMN)
+    return next((name for name in candidates if name in raw.columns and name not in taken), None)
 
 
 def read_ids(raw: RawTable, column: str | None) -> NDArray[np.str_]:

@@ -22,7 +22,8 @@ PREDICTED_GROUP_COLUMN = "predicted_group"
 def write_labels(path: str | Path, table: LabelTable) -> None:
     """Write labels that `read_labels` reads back: ids, splits, groups and targets by name.
 
-    Groups and categories that no row has are not kept.
+    Columns keep their names, so that the options that read the source read this file too. Groups and
+    categories that no row has are not kept.
 
     Args:
         path: `.parquet` or `.csv`; replaced in one step, so that a reader never sees half a file.
@@ -39,7 +40,7 @@ def write_labels(path: str | Path, table: LabelTable) -> None:
     others = {table.protected, *targets}
     columns: list[tuple[str, object]] = [(_id_name(path, table.id_column, others), table.ids)]
     if table.splits is not None:
-        columns.append((SPLIT_COLUMN, table.splits))
+        columns.append((table.split_column or SPLIT_COLUMN, table.splits))
     columns.append((table.protected, np.asarray(table.group_names)[table.groups]))
     if table.kind == "single":
         columns.append((target, np.asarray(table.target_names)[table.targets]))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steelyard.base.errors import InputError, UndefinedError, first_few
-from steelyard.mitigation.samples.balanced import Alpha, Balanced, attainable, exact_alpha
+from steelyard.mitigation.samples.balanced import Alpha, Balanced, attainable, decimal, exact_alpha
 from steelyard.mitigation.samples.programme import Cells
 from steelyard.mitigation.samples.search import Effort, Solution, solve
 
@@ -44,10 +44,10 @@ def balance(
         balance_groups: hold the groups' totals within α, too.
         min_support: keep at least this many images of every label, over all groups together. Labels that
             cannot reach it even alone (their images and α allow fewer) are exempt, and named in the result.
-        time_limit: seconds for the search (the solver may overrun it by a few); multi-label only. Once the
-            subset is within `gap`, at most a quarter of it goes into proving, or winning, the last images; a
-            search that the clock ends may keep a few images more on a faster machine.
-        gap: distance to the proved bound, as a fraction, that is good enough when the proof takes long.
+        time_limit: seconds for the search; multi-label only. A search that the clock ends may keep a few images
+            more on a faster machine, and a proof asked for on a large table can overrun it.
+        gap: distance to the proved bound, as a fraction, that is good enough: within it, the last images are
+            still sought, but only where that takes seconds. 0 spends all of `time_limit` on a proof.
         target_names: names for the t labels, for messages and the summary; default 0 … t − 1.
         group_names: names for the k groups; default 0 … k − 1.
 
@@ -80,7 +80,7 @@ def balance(
         )
     if not solution.take.any():
         raise UndefinedError(
-            f"alpha = {float(ratio):g}: no image can be kept, some group shares no label with the others;"
+            f"alpha = {decimal(ratio)}: no image can be kept, some group shares no label with the others;"
             " leave out that group, drop labels, or pass balance_groups=False"
         )
     kept = _draw(cell_of, solution.take, rng)

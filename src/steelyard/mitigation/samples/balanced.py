@@ -5,7 +5,7 @@ https://arxiv.org/abs/1811.08489. The paper writes strict inequalities, but its 
 inclusive ones; the test here is inclusive, and in integers.
 """
 
-import sys
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -37,7 +37,7 @@ def exact_alpha(alpha: Alpha) -> Fraction:
         InputError: alpha is not a finite real number of at least 1.
     """
     real = isinstance(alpha, (Rational, float, np.floating)) and not isinstance(alpha, bool)
-    if not real or not 1 <= alpha <= sys.float_info.max:
+    if not real or not 1 <= alpha < math.inf:
         raise InputError(f"alpha: expected a finite real number of at least 1, found {alpha!r}; pass e.g. 2")
     return Fraction(str(alpha))
 
@@ -159,7 +159,7 @@ class Balanced:
         share = len(self.kept) / self.n
         ruled = "labels and group totals" if self.balance_groups else "labels"
         lines = [
-            f"kept {len(self.kept):,} of {self.n:,} images ({share:.1%}) at alpha = {_decimal(self.alpha)}",
+            f"kept {len(self.kept):,} of {self.n:,} images ({share:.1%}) at alpha = {decimal(self.alpha)}",
             f"constraints: {ruled}, {'all hold' if not self.violations else 'BROKEN'} (counted in integers);"
             f" largest ratio left {float(self.largest_ratio):.4g}",
             f"{self.method}: {self.status}; at most {self.bound:,} possible, remaining gap {self.gap:.3%}",
@@ -203,5 +203,6 @@ def _listed(names: Sequence[str]) -> str:
     return f"{len(names)} ({first_few(names, 6)})"
 
 
-def _decimal(alpha: Fraction) -> str:
+def decimal(alpha: Fraction) -> str:
+    """`alpha` for a message: 2, 1.9, 1.33333."""
     return str(alpha.numerator) if alpha.denominator == 1 else f"{float(alpha):.6g}"

@@ -2,10 +2,11 @@
 
 The linear relaxation is tight, but the solver's own search can take a minute to find whole numbers anywhere
 near it. So the search runs on cores first: all cells stay where the relaxation puts them, but the few with
-the smallest reduced costs. This is the kernel search of Angelelli, Mansini, Speranza, "Kernel search: a general
-heuristic for the multi-dimensional knapsack problem", Computers & Operations Research 2010,
-https://doi.org/10.1016/j.cor.2010.02.002. The last step fixes only those cells whose reduced cost proves that
-moving them cannot win an image, so what it proves holds for the whole table.
+the smallest reduced costs and a few for every label and group. This is the kernel search of Angelelli,
+Mansini, Speranza, "Kernel search: a general heuristic for the multi-dimensional knapsack problem", Computers &
+Operations Research 2010, https://doi.org/10.1016/j.cor.2010.02.002, with one linear relaxation and few cores.
+The last step fixes only those cells whose reduced cost proves that moving them cannot win an image, so what it
+proves holds for the whole table.
 """
 
 import math
@@ -31,7 +32,11 @@ from steelyard.mitigation.samples.programme import (
     seconds_left,
 )
 
-CORES = (500, 2000, 8000)
+CORES = (300, 1000, 3000, 8000)
+SPARE = 3
+# The solver looks at the clock too seldom on larger problems (30 seconds for a limit of 5 were seen), so once a
+# subset is near enough to the bound, the last images are sought in smaller ones only.
+POLISHED = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,21 +94,41 @@ def solve(
 
 
 def _search(programme: Programme, relaxation: Relaxation, effort: Effort, deadline: float) -> Solution | None:
-    """The best subset found: from the rounded relaxation, then from cores, then from all that may matter."""
+    """The best subset found: from cores, or else the rounded relaxation, then from all that may matter."""
     bound = math.floor(relaxation.bound + ROUNDING)
-    best = _repair(programme, np.floor(relaxation.x + ROUNDING).astype(np.int64), relaxation.worth)
+    best = None
     whole = np.rint(relaxation.x)
-    moved = np.abs(relaxation.x - whole) > ROUNDING
-    order = np.argsort(np.where(moved, -1, np.abs(relaxation.worth)), kind="stable")
     for width in CORES:
-        if width >= len(order) or (best is not None and best.sum() >= bound):
+        near = _near(best, bound, effort.gap)
+        free = _core(programme, relaxation, width)
+        if free.all() or _near(best, bound, 0.0) or (near and free.sum() > POLISHED):
             break
-        free = np.zeros(len(order), dtype=bool)
-        free[order[:width]] = True
-        seconds = min(seconds_left(deadline), effort.time_limit / 8)
+        if _open_cells(relaxation, best).sum() <= free.sum():
+            break
+        seconds = min(seconds_left(deadline), effort.time_limit / (8 if near else 3))
         _, take = _solve_core(programme, free, whole, relaxation.worth, seconds=seconds)
         best = _better(best, take)
+    if best is None:
+        best = _repair(programme, np.floor(relaxation.x + ROUNDING).astype(np.int64), relaxation.worth)
     return _prove(programme, relaxation, best, bound, effort, deadline)
+
+
+def _core(programme: Programme, relaxation: Relaxation, width: int) -> NDArray[np.bool_]:
+    """The cells to search: fractional ones, the `width` cheapest to move, and for each row and group a few.
+
+    Without those few, rounding some row leaves it just out of balance and nothing in the core to mend it with.
+    """
+    cost = np.abs(relaxation.worth)
+    free = np.abs(relaxation.x - np.rint(relaxation.x)) > ROUNDING
+    order = np.argsort(cost, kind="stable")
+    free[order[:width]] = True
+    for row in range(programme.member.shape[0]):
+        inside = np.zeros(len(free), dtype=bool)
+        inside[programme.member[[row]].indices] = True
+        queue = order[inside[order]]
+        for group in range(programme.k):
+            free[queue[programme.group[queue] == group][:SPARE]] = True
+    return free
 
 
 def _prove(
@@ -118,13 +143,12 @@ def _prove(
     kept = -1 if best is None else int(best.sum())
     if best is not None and kept >= bound:
         return Solution(take=best, bound=kept, status="optimal")
-    near = best is not None and bound - kept <= effort.gap * kept
+    near = _near(best, bound, effort.gap)
     seconds = min(seconds_left(deadline), effort.time_limit / 4) if near else seconds_left(deadline)
-    # Moving a cell off the end that its worth points to costs |worth| per image. Only cells that cost no more
-    # than what is still to win can differ from that end in a subset with one image more than `best`.
-    to_win = relaxation.bound - (kept + 1) + ROUNDING if best is not None else math.inf
     fixed = np.where(relaxation.worth > 0, programme.upper, 0).astype(float)
-    free = np.abs(relaxation.worth) <= to_win
+    free = _open_cells(relaxation, best)
+    if best is not None and near and free.sum() > POLISHED:
+        return Solution(take=best, bound=bound, status="within gap")
     found, take = _solve_core(programme, free, fixed, relaxation.worth, seconds=seconds)
     best = _better(best, take)
     if best is None:
@@ -134,7 +158,18 @@ def _prove(
     bound = max(kept, math.floor(min(float(bound), proved + ROUNDING)))
     if bound == kept:
         return Solution(take=best, bound=bound, status="optimal")
-    return Solution(take=best, bound=bound, status="within gap" if bound - kept <= effort.gap * kept else "time limit")
+    status: Status = "within gap" if _near(best, bound, effort.gap) else "time limit"
+    return Solution(take=best, bound=bound, status=status)
+
+
+def _open_cells(relaxation: Relaxation, best: NDArray[np.int64] | None) -> NDArray[np.bool_]:
+    """The cells that can differ, in a subset with an image more than `best`, from what their worth points to.
+
+    By weak duality, moving a cell off that end (all its images, or none) costs |worth| per image.
+    """
+    if best is None:
+        return np.ones(len(relaxation.worth), dtype=bool)
+    return np.abs(relaxation.worth) <= relaxation.bound - (int(best.sum()) + 1) + ROUNDING
 
 
 def _proved(found: OptimizeResult, *, otherwise: int) -> float:
@@ -169,9 +204,9 @@ def _solve_core(
 
 
 def _repair(programme: Programme, take: NDArray[np.int64], worth: NDArray[np.float64]) -> NDArray[np.int64] | None:
-    """Drop images, those worth least first, until alpha holds exactly; None where a support is missed."""
+    """Drop images, those with fewest labels first, until alpha holds; None where a support is missed."""
     take = np.clip(take, 0, programme.upper)
-    order = np.argsort(worth, kind="stable")
+    order = np.lexsort((worth, programme.member.sum(0)))
     while broken := violations(counts := programme.counts(take), programme.alpha):
         column, over, under = broken[0]
         excess = int(counts[over, column]) - math.floor(programme.alpha * int(counts[under, column]))
@@ -182,6 +217,10 @@ def _repair(programme: Programme, take: NDArray[np.int64], worth: NDArray[np.flo
         before = np.cumsum(take[queue]) - take[queue]
         take[queue] -= np.clip(excess - before, 0, take[queue])
     return take if programme.holds(take) else None
+
+
+def _near(best: NDArray[np.int64] | None, bound: int, gap: float) -> bool:
+    return best is not None and bound - int(best.sum()) <= gap * int(best.sum())
 
 
 def _better(best: NDArray[np.int64] | None, new: NDArray[np.int64] | None) -> NDArray[np.int64] | None:

@@ -1,0 +1,159 @@
+"""What `import steelyard as sy` offers: the jobs as plain functions on paths or data frames."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from steelyard.jobs.audit import Sources, run_audit
+from steelyard.jobs.audit_options import AuditOptions
+from steelyard.jobs.balance import BalanceOptions, run_balance
+from steelyard.mitigation.samples import Balanced
+from steelyard.reports import AuditReport
+from steelyard.tables import LabelTable
+from steelyard.tables.prediction_table import ScoreKind
+
+
+def audit(
+    labels: Any,
+    predictions: Any = None,
+    *,
+    protected: str,
+    kind: ScoreKind | None = None,
+    predicted_protected: str | None = None,
+    target: str | None = None,
+    targets: str | Sequence[str] | None = None,
+    id_column: str | None = None,
+    split_column: str | None = None,
+    preset: str | None = None,
+    levels: str | int | None = None,
+    channel: str | None = None,
+    attackers: Sequence[str] = (),
+    rounds: int = 5,
+    folds: int = 5,
+    permutations: int = 99,
+    threshold: str = "0.5",
+    bootstrap: int = 500,
+    min_support: int = 30,
+    seed: int = 0,
+    workers: int | None = None,
+) -> AuditReport:
+    """How much labels give away about a protected attribute, how much a model does, and how much of that is its own.
+
+    Args:
+        labels: path (CSV, Parquet, NPZ, `list_attr_celeba.txt`) or data frame (pandas, polars, pyarrow): an id, the
+            protected attribute, targets, and where there is one a split, a row per image.
+        predictions: path or data frame: the id and one score column per target, by the target's name; None audits the
+            labels alone.
+        protected: column of the protected attribute, k ≥ 2 groups.
+        kind: `logits`, `probabilities` or `decisions`; may be left out where a Parquet file says it.
+        predicted_protected: column of the predictions that holds the group the model predicts.
+        target: column of the categories (single-label data).
+        targets: names or globs of the 0/1 columns (multi-label data); default: every other 0/1 column.
+        id_column: default `image`, `id` or the index.
+        split_column: default `split`.
+        preset: `wang2019-coco` or `wang2019-imsitu`: leakage by the published protocol (needs PyTorch).
+        levels: of the curve: a number, F1 values, both or `none`; default 12, none with a preset.
+        channel: `flip`, `replace` or `prevalence`; default `replace` for single-label, `flip` for multi-label data.
+        attackers: names from `table`, `logistic`, `boosting`, `mlp`; default the family that suits the evidence.
+        rounds: redraws of subsets, folds and corruption.
+        folds: folds of cross-fitting.
+        permutations: of the p-value; 0 skips it.
+        threshold: `0.5`, `f1` or `calibrated`, fitted on validation rows.
+        bootstrap: rounds of the metrics' intervals.
+        min_support: training images that a label set needs in the multi-attribute measure.
+        seed: of everything random.
+        workers: processes; default one per core.
+
+    Returns:
+        The report; `print` it, or write it with `to_json`, `to_html`, `to_csv` or `write(folder)`.
+
+    Raises:
+        InputError: a file, column, row or option is not what it must be; one line says which.
+        MissingExtraError: the preset or the MLP needs PyTorch.
+    """
+    sources = Sources(
+        labels=labels,
+        predictions=predictions,
+        protected=protected,
+        kind=kind,
+        predicted_protected=predicted_protected,
+        target=target,
+        targets=targets,
+        id_column=id_column,
+        split_column=split_column,
+    )
+    options = AuditOptions(
+        preset=preset,
+        levels=None if levels is None else str(levels),
+        channel=channel,
+        attackers=tuple(attackers),
+        rounds=rounds,
+        folds=folds,
+        permutations=permutations,
+        threshold=str(threshold),
+        bootstrap=bootstrap,
+        min_support=min_support,
+        seed=seed,
+        workers=workers,
+    )
+    return run_audit(sources, options)
+
+
+def balance(
+    labels: Any,
+    *,
+    protected: str,
+    alpha: float,
+    target: str | None = None,
+    targets: str | Sequence[str] | None = None,
+    id_column: str | None = None,
+    split_column: str | None = None,
+    split: str | None = None,
+    balance_groups: bool = True,
+    min_support: int = 0,
+    time_limit: float = 20.0,
+    seed: int = 0,
+    out: str | Path | None = None,
+) -> tuple[LabelTable, Balanced]:
+    """The largest subset in which, for every label, no group has more than α times the images of another.
+
+    Args:
+        labels: path or data frame, as for `audit`.
+        protected: column of the protected attribute.
+        alpha: largest ratio, a real number of 1 or more.
+        target: column of the categories (single-label data).
+        targets: names or globs of the 0/1 columns (multi-label data).
+        id_column: default `image`, `id` or the index.
+        split_column: default `split`.
+        split: only rows of `train`, `val` or `test`; default all rows.
+        balance_groups: hold the groups' totals within α, too.
+        min_support: images to keep of every label that can have them.
+        time_limit: seconds for the search (multi-label data).
+        seed: draws which of interchangeable images stay.
+        out: `.csv` or `.parquet` to write the kept rows to.
+
+    Returns:
+        The kept rows, and what was kept (counts before and after, labels that vanish, the proved bound).
+
+    Raises:
+        InputError: a file, column or option is not what it must be.
+        UndefinedError: nothing can be kept.
+    """
+    options = BalanceOptions(
+        alpha=alpha,
+        split=split,
+        balance_groups=balance_groups,
+        min_support=min_support,
+        time_limit=time_limit,
+        seed=seed,
+    )
+    return run_balance(
+        labels,
+        protected=protected,
+        options=options,
+        target=target,
+        targets=targets,
+        id_column=id_column,
+        split_column=split_column,
+        out=out,
+    )
