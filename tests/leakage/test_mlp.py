@@ -27,13 +27,14 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-def plain_network(widths):
+def plain_network(widths, *, biased):
     layers = []
     for position, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
         layers.append(nn.BatchNorm1d(inputs))
         if position > 0:
             layers.append(nn.LeakyReLU(0.01))
-        layers.append(nn.Linear(inputs, outputs))
+        last = position == len(widths) - 2
+        layers.append(nn.Linear(inputs, outputs, bias=biased or last))
     return nn.Sequential(*layers)
 
 
@@ -45,9 +46,9 @@ def linears(plain):
     return [layer for layer in plain if isinstance(layer, nn.Linear)]
 
 
-def copied_from(network, r, widths):
+def copied_from(network, r, widths, *, biased):
     """The usual modules, with the parameters of network `r`; biases that a BatchNorm takes away stay as drawn."""
-    plain = plain_network(widths)
+    plain = plain_network(widths, biased=biased)
     with torch.no_grad():
         for layer, weight in zip(linears(plain), network.weights, strict=True):
             layer.weight.copy_(weight[r].T)
@@ -90,13 +91,16 @@ def random_batches(seed, steps, d, k, *, one_hot):
 
 @pytest.mark.parametrize(("rounds", "one_hot"), [(1, True), (1, False), (2, True), (2, False)])
 @pytest.mark.parametrize("hidden", [(), (30,), (30, 24, 30)])
-def test_follows_the_plain_loop_on_the_same_batches(rounds, one_hot, hidden):
+@pytest.mark.parametrize("biased", [True, False])
+def test_follows_the_plain_loop_on_the_same_batches(rounds, one_hot, hidden, biased):
+    # Weight decay makes a bias before a BatchNorm drift, and the running mean follows a few steps behind.
+    close = 1e-2 if biased else 5e-4
     d, k, settings = 17, 3, MLPSettings()
     widths = [d, *hidden, k]
     network = StackedMLP(widths, [np.random.default_rng(r) for r in range(rounds)], torch.float32)
-    plain = [copied_from(network, r, widths) for r in range(rounds)]
+    plain = [copied_from(network, r, widths, biased=biased) for r in range(rounds)]
     start = [weight.clone() for weight in network.weights]
-    batches = [list(random_batches(r, 60, d, k, one_hot=one_hot)) for r in range(rounds)]
+    batches = [list(random_batches(r, 120, d, k, one_hot=one_hot)) for r in range(rounds)]
     for r in range(rounds):
         train_plainly(plain[r], batches[r], settings)
     train_stacked(network, batches, settings, k)
@@ -106,8 +110,8 @@ def test_follows_the_plain_loop_on_the_same_batches(rounds, one_hot, hidden):
     for r in range(rounds):
         for position, layer in enumerate(linears(plain[r])):
             ours = network.weights[position][r].T
-            torch.testing.assert_close(ours, layer.weight.detach(), atol=1e-4, rtol=0)
-            assert (ours - start[position][r].T).abs().mean() > 1e-3, "the weights have moved"
+            torch.testing.assert_close(ours, layer.weight.detach(), atol=2e-5, rtol=0)
+            assert (ours - start[position][r].T).abs().mean() > 4e-4, "the weights have moved"
         for position, norm in enumerate(norms(plain[r])):
             width = widths[position]
             part = slice(r * width, (r + 1) * width)
@@ -117,13 +121,13 @@ def test_follows_the_plain_loop_on_the_same_batches(rounds, one_hot, hidden):
             )
         plain[r].eval()
         with torch.no_grad():
-            torch.testing.assert_close(told[r], plain[r](asked), atol=3e-3, rtol=0)
+            torch.testing.assert_close(told[r], plain[r](asked), atol=close, rtol=0)
 
 
 def test_the_gradient_is_that_of_the_plain_network():
     widths, k = [9, 12, 12, 2], 2
     network = StackedMLP(widths, [np.random.default_rng(1)], torch.float32)
-    plain = copied_from(network, 0, widths)
+    plain = copied_from(network, 0, widths, biased=True)
     x, y = next(random_batches(3, 1, 9, k, one_hot=False))
     nn.functional.cross_entropy(plain(x), y).backward()
     network.refresh()
@@ -166,7 +170,7 @@ def test_a_planted_signal_is_found():
     fits = train_mlps([one for one, _ in made], groups=2, settings=QUICK, categories=len(SHARES))
     found = np.mean([accuracy(fit, truth) for fit, (_, truth) in zip(fits, made, strict=True)])
     error = np.sqrt(BAYES * (1 - BAYES) / (4 * 3000))
-    assert BAYES == pytest.approx(0.75)
+    assert pytest.approx(0.75) == BAYES
     assert found == pytest.approx(BAYES, abs=3 * error + 0.005)
 
 

@@ -28,10 +28,9 @@ def run(options: Namespace, command: list[str]) -> None:
     print(f"{'training images':<24}{'kept':>8}{'this run':>10}{'95 % interval':>18}   published")
     for row in demo.rows:
         e = row.leakage
-        name = "as they are" if row.alpha is None else f"balanced, α = {row.alpha:g}"
         interval = f"{100 * e.low:.1f} to {100 * e.high:.1f} %"
         mark = " *" if row.remark else ""
-        print(f"{name:<24}{row.images:>8,}{100 * e.value:>8.2f} %{interval:>18}   {row.published} %{mark}")
+        print(f"{row.title:<24}{row.images:>8,}{100 * e.value:>8.2f} %{interval:>18}   {row.published} %{mark}")
     point = at_model_f1(demo.report)
     interval = f"{100 * point.low:.1f} to {100 * point.high:.1f} %"
     name = f"corrupted to F1 {MODEL_F1}"

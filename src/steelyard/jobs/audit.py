@@ -143,7 +143,7 @@ def audit_tables(
         preset_labels(labels, options, found)
     else:
         progress(f"dataset leakage ({options.rounds} rounds)")
-        measure_labels(labels, plan, options, found)
+        measure_labels(labels, plan, options, found, information=side is None)
     progress(f"p-value of the labels ({options.permutations} permutations)")
     label_p_value(labels, plan, options, found)
     wants_curve = bool(options.curve_levels.count or options.curve_levels.exact)
@@ -239,9 +239,11 @@ def _data(labels: LabelTable, audited: LabelTable, joined: Joined | None, decide
         "protected": labels.protected,
         "groups": list(labels.group_names),
         "kind": labels.kind,
+        "target": labels.target_column,
         "targets": len(labels.target_names),
         "counts": label_counts(labels),
         "audited": len(audited),
+        "per_label_split": "all" if audited.splits is None else str(audited.splits[0]),
         "sources": [labels.source] + ([joined.source] if joined is not None else []),
         "ignored": list(labels.ignored),
         "threshold": "" if decided is None else decided.rule,

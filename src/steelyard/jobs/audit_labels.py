@@ -83,8 +83,18 @@ def workers_of(options: AuditOptions) -> int:
     return options.workers or default_workers()
 
 
-def measure_labels(labels: LabelTable, plan: Plan, options: AuditOptions, found: Findings) -> None:
-    """Dataset leakage, usable information and the p-value of the labels as they are, under the headline plan."""
+def measure_labels(
+    labels: LabelTable, plan: Plan, options: AuditOptions, found: Findings, *, information: bool = True
+) -> None:
+    """Dataset leakage of the labels as they are, under the headline plan, and their usable information.
+
+    Args:
+        labels: the table.
+        plan: the headline plan.
+        options: of the audit.
+        found: takes the figures.
+        information: False where the labels' information is measured beside the predictions', under their plan.
+    """
     evidence = label_evidence(labels.targets, labels.kind, len(labels.target_names))
     k = len(labels.group_names)
     (attacked,) = run(
@@ -97,7 +107,8 @@ def measure_labels(labels: LabelTable, plan: Plan, options: AuditOptions, found:
         workers=workers_of(options),
     )
     found.estimates.append(leakage("dataset_leakage", attacked, of="labels"))
-    found.estimates.append(usable_information("usable_information_labels", attacked, of="labels"))
+    if information:
+        found.estimates.append(usable_information("usable_information_labels", attacked, of="labels"))
 
 
 def label_p_value(labels: LabelTable, plan: Plan, options: AuditOptions, found: Findings) -> None:

@@ -22,9 +22,12 @@ from steelyard.jobs.output import check_folder
 from steelyard.jobs.progress import Progress, silent
 from steelyard.mitigation.samples import balance
 from steelyard.reports import AuditReport
+from steelyard.reports.charts import Mark, RowChart, axis_over
+from steelyard.reports.figures import write_figure, write_interval
 from steelyard.reports.page import audit_page
 from steelyard.reports.provenance import provenance
 from steelyard.reports.records import dump_json, write_text
+from steelyard.reports.rows import CurvePoint
 from steelyard.tables import LabelTable
 
 MODEL_F1 = 0.401
@@ -50,6 +53,11 @@ class BalanceRow:
     leakage: Estimate
     published: str
     remark: str = ""
+
+    @property
+    def title(self) -> str:
+        """What was done to the training images."""
+        return "as they are" if self.alpha is None else f"balanced, α = {self.alpha:g}"
 
     @property
     def images(self) -> int:
@@ -109,14 +117,20 @@ def run_demo(
     made = provenance(seed=seed, command=command, duration_s=time.monotonic() - start)
     report = replace(report, provenance=made)
     page = folder / "index.html"
-    write_text(page, audit_page(report, template="demo.html", context={"rows": rows, "at_f1": at_model_f1(report)}))
+    shown = {
+        "rows": rows,
+        "chart": _chart(rows, report.chance),
+        "at_f1": at_model_f1(report),
+        "published_at_f1": PUBLISHED_AT_F1,
+    }
+    write_text(page, audit_page(report, template="demo.html", context=shown))
     write_text(folder / "results.json", dump_json({"schema": 1, "balance": [_record(row) for row in rows]}))
     report.to_json(folder / "report.json")
     report.to_csv(folder / "per_label.csv")
     return Demo(report=report, rows=tuple(rows), page=page)
 
 
-def at_model_f1(report: AuditReport) -> Any:
+def at_model_f1(report: AuditReport) -> CurvePoint:
     """The point of the curve at the published model's F1."""
     return min(report.curve, key=lambda point: abs(point.f1 - MODEL_F1))
 
@@ -146,6 +160,17 @@ def _balance_row(
     sizes = np.bincount(train.groups, minlength=len(train.group_names))
     counts = dict(zip(train.group_names, map(int, sizes), strict=True))
     return BalanceRow(alpha=alpha, counts=counts, leakage=leakage, published=published, remark=remark)
+
+
+def _chart(rows: Sequence[BalanceRow], chance: float) -> RowChart:
+    marks = []
+    for row in rows:
+        e = row.leakage
+        text, span = write_figure(e.value, "percent"), write_interval(e.low, e.high, "percent")
+        marks.append((Mark(row.title, e.value, e.low, e.high, text, span),))
+    ends = [chance, *(end for row in rows for end in (row.leakage.low, row.leakage.high))]
+    reference = f"chance {write_figure(chance, 'percent')}"
+    return RowChart(tuple(marks), axis_over(ends), reference=chance, reference_text=reference)
 
 
 def _record(row: BalanceRow) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from steelyard.reports.audit_report import AuditReport
-    from steelyard.reports.provenance import fingerprint, provenance
+    from steelyard.reports.provenance import fingerprint
     from steelyard.reports.rows import CurvePoint, Interval, LabelRow, Omitted
-    from steelyard.reports.verdict import Verdict, verdict
+    from steelyard.reports.verdict import Verdict
 
 _HOMES = {
     "AuditReport": "audit_report",
@@ -17,8 +17,6 @@ _HOMES = {
     "Omitted": "rows",
     "Verdict": "verdict",
     "fingerprint": "provenance",
-    "provenance": "provenance",
-    "verdict": "verdict",
 }
 
 __all__ = [
@@ -29,8 +27,6 @@ __all__ = [
     "Omitted",
     "Verdict",
     "fingerprint",
-    "provenance",
-    "verdict",
 ]
 
 

@@ -27,7 +27,8 @@ class AuditReport:
         data: what the figures were measured on. Required: `protected` (the attribute's name) and `groups`
             (the k >= 2 group names). Shown where present: `kind` (`single` or `multi`), `target` (column),
             `targets` (how many), `counts` (split → group → images), `sources` (file names), `ignored`
-            (columns), `threshold` (the rule for decisions), `balance` (list of notes).
+            (columns), `threshold` (the rule for decisions), `balance` (list of notes), `audited` (images behind
+            `per_label`), `per_label_split` (their split, where it is one of `counts`).
         notes: anything else that a reader must know.
         provenance: see `steelyard.reports.provenance`.
 

@@ -6,7 +6,9 @@ from typing import Literal
 
 from steelyard.base.estimate import Estimate
 
-Style = Literal["percent", "points", "fine points", "bits", "nats", "score", "signed score", "probability"]
+Style = Literal[
+    "percent", "fine percent", "points", "fine points", "bits", "nats", "score", "signed score", "probability"
+]
 Section = Literal["labels", "model", "own", "quality", "other"]
 
 SECTIONS: dict[Section, str] = {
@@ -67,7 +69,7 @@ NAMES: dict[str, Naming] = {
 }
 
 MEASURES: dict[str, Naming] = {
-    "single_label_leakage": Naming("labels", "Leakage of this label alone", "percent"),
+    "single_label_leakage": Naming("labels", "Leakage of this label alone", "fine percent"),
     "average_precision": Naming("quality", "Average precision", "score"),
     "f1": Naming("quality", "F1", "score"),
     "opportunity_difference": Naming("quality", "Opportunity difference", "fine points"),
@@ -82,9 +84,10 @@ _BY_UNIT: dict[str, Style] = {
     "nats": "nats",
     "probability": "probability",
 }
-_FACTOR = {"percent": 100.0, "points": 100.0, "fine points": 100.0}
+_FACTOR = {"percent": 100.0, "fine percent": 100.0, "points": 100.0, "fine points": 100.0}
 _PATTERN: dict[Style, tuple[str, str]] = {
     "percent": (".1f", " %"),
+    "fine percent": (".2f", " %"),
     "points": ("+.1f", " points"),
     "fine points": ("+.2f", " points"),
     "bits": (".3f", " bits"),
@@ -132,7 +135,7 @@ def write_digits(value: float, style: Style) -> str:
     """A number without its unit, for a column whose heading carries it."""
     text = format(value * _FACTOR.get(style, 1.0), _PATTERN[style][0])
     # A rounded zero has no sign: "-0.0" reads as a finding.
-    return text.lstrip("+-") if not float(text) else text
+    return text.lstrip("+-") if not float(text) else text.removesuffix(".0") if text == "100.0" else text
 
 
 def write_figure(value: float, style: Style) -> str:
@@ -151,6 +154,16 @@ def write_interval(low: float, high: float, style: Style) -> str:
     '68.0 to 69.0 %'
     """
     return f"{write_digits(low, style)} to {write_figure(high, style)}"
+
+
+def sentence(text: str) -> str:
+    """Words of a scheme or reason as a sentence: a capital in front, one full stop behind.
+
+    >>> sentence("fitted on train")
+    'Fitted on train.'
+    """
+    text = text.strip()
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
 def typeset(text: str) -> str:

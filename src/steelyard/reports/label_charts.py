@@ -1,11 +1,12 @@
 """The page's charts and table about single labels: which leak most, who they go with, all of them."""
 
+import math
 from dataclasses import dataclass
 
 from steelyard.reports.audit_report import AuditReport
 from steelyard.reports.charts import Axis, Mark, RowChart, axis_over
 from steelyard.reports.figures import measure_naming, unit, write_digits, write_figure, write_interval
-from steelyard.reports.rows import Interval, LabelRow
+from steelyard.reports.rows import LabelRow
 
 TOP = 12
 
@@ -74,9 +75,16 @@ def overall_shares(report: AuditReport) -> dict[str, float]:
     return {group: total / images for group, total in totals.items()} if images else {}
 
 
-def _clear_of(figure: Interval, share: float) -> tuple[float, float]:
-    """How far the interval stays above a share, and below it: rare labels do not win by luck."""
-    return figure.low - share, share - figure.high
+def _clear_of(row: LabelRow, key: str, share: float) -> tuple[float, float]:
+    """How far a label's share is surely above the overall share, and below it (Wilson's score interval).
+
+    The row's own interval will not do: a bootstrap of three images that are all of one group has no width.
+    """
+    n, value = max(row.positives, 1), row.measures[key].value
+    z2 = 1.96**2
+    centre = (value + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(z2 * (value * (1 - value) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    return centre - half - share, share - centre - half
 
 
 def skewed_labels(report: AuditReport) -> RowChart | None:
@@ -93,7 +101,7 @@ def skewed_labels(report: AuditReport) -> RowChart | None:
         return _leaning(known, report.groups, shares[report.groups[0]])
 
     def skew(row: LabelRow) -> float:
-        return max(end for g in report.groups for end in _clear_of(row.measures[f"ratio:{g}"], shares[g]))
+        return max(end for g in report.groups for end in _clear_of(row, f"ratio:{g}", shares[g]))
 
     top = sorted(known, key=lambda row: (-skew(row), row.label))[:TOP]
     rows = tuple(tuple(_mark(row, key, i) for i, key in enumerate(keys)) for row in top)
@@ -106,7 +114,7 @@ def _leaning(known: list[LabelRow], groups: tuple[str, ...], share: float) -> Ro
     top: list[LabelRow] = []
     for end in (0, 1):
         rest = [row for row in known if row not in top]
-        top += sorted(rest, key=lambda row: (-_clear_of(row.measures[key], share)[end], row.label))[: TOP // 2]
+        top += sorted(rest, key=lambda row: (-_clear_of(row, key, share)[end], row.label))[: TOP // 2]
     top.sort(key=lambda row: (-row.measures[key].value, row.label))
     return RowChart(
         tuple((_mark(row, key),) for row in top),

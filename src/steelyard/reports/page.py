@@ -10,10 +10,10 @@ from steelyard.metrics.catalog import CATALOG, STANDARD
 from steelyard.reports.audit_report import AuditReport
 from steelyard.reports.charts import Curve, Mark, RowChart, curve_chart
 from steelyard.reports.figure_rows import CatalogRow, figure_sections
-from steelyard.reports.figures import naming, typeset, write_figure, write_interval
+from steelyard.reports.figures import naming, sentence, typeset, write_figure, write_interval
 from steelyard.reports.label_charts import label_table, leaking_labels, skewed_labels
 from steelyard.reports.references import reference
-from steelyard.reports.rows import CurvePoint
+from steelyard.reports.rows import CurvePoint, by_reason
 from steelyard.reports.verdict import verdict
 
 
@@ -52,7 +52,7 @@ def _curve_cells(chart: Curve) -> list[tuple[str, ...]]:
 def environment() -> Environment:
     """The templates' environment: autoescape on, undefined names are errors.
 
-    Filters: `typeset` (true minus, no break before a unit), `figure(style)`, `shorten`, `title_of`.
+    Filters: `typeset` (true minus, no break before a unit), `figure(style)`, `sentence`, `shorten`, `title_of`.
     """
     env = Environment(
         loader=PackageLoader("steelyard.reports"),
@@ -63,6 +63,7 @@ def environment() -> Environment:
     )
     env.filters["typeset"] = typeset
     env.filters["figure"] = lambda value, style: typeset(write_figure(value, style))
+    env.filters["sentence"] = sentence
     env.filters["shorten"] = _shorten
     env.filters["title_of"] = lambda name: naming(name).title
     env.globals["row_cells"] = _row_cells
@@ -80,14 +81,22 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     return environment().get_template(template).render(context)
 
 
-def audit_page(report: AuditReport, catalog: Mapping[str, CatalogRow] | None = None) -> str:
+def audit_page(
+    report: AuditReport,
+    *,
+    catalog: Mapping[str, CatalogRow] | None = None,
+    template: str = "audit.html",
+    context: Mapping[str, Any] | None = None,
+) -> str:
     """The audit's page.
 
     Args:
         report: what the audit found.
         catalog: measure → catalogue row, for the plain words beside each figure; default: the library's own.
+        template: a page that extends `audit.html`.
+        context: what that page needs besides.
     """
-    return render("audit.html", audit_context(report, catalog))
+    return render(template, {**audit_context(report, catalog), **(context or {})})
 
 
 def audit_context(report: AuditReport, catalog: Mapping[str, CatalogRow] | None = None) -> dict[str, Any]:
@@ -103,6 +112,7 @@ def audit_context(report: AuditReport, catalog: Mapping[str, CatalogRow] | None 
         "leaking": leaking_labels(report),
         "skewed": skewed_labels(report),
         "table": label_table(report),
+        "omitted": by_reason(report.omitted),
         "references": tuple(sorted(reference(paper) for paper in papers)),
         "with_model": any(e.name.startswith("model_leakage") for e in report.estimates),
     }

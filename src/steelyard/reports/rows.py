@@ -73,3 +73,11 @@ class Omitted:
 
     name: str
     reason: str
+
+
+def by_reason(omitted: tuple[Omitted, ...]) -> dict[str, tuple[str, ...]]:
+    """Reason → names left out for it, in the order of their first mention."""
+    found: dict[str, tuple[str, ...]] = {}
+    for item in omitted:
+        found[item.reason] = (*found.get(item.reason, ()), item.name)
+    return found

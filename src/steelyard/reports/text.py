@@ -4,6 +4,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from steelyard.reports.figures import SECTIONS, naming, naming_of, place, typeset, write_figure, write_interval
+from steelyard.reports.rows import by_reason
 from steelyard.reports.verdict import verdict
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def plain_text(report: "AuditReport") -> str:
     lines += [line for sentence in found.details for line in [_wrap(sentence)]]
     if report.omitted:
         lines += ["", "Left out"]
-        lines += [_wrap(f"{naming(o.name).title}: {o.reason}", "  ") for o in report.omitted]
+        for reason, names in by_reason(report.omitted).items():
+            lines.append(_wrap(f"{'; '.join(naming(name).title for name in names)}: {reason}", "  "))
     lines += [_wrap(note) for note in report.notes]
     return "\n".join(lines).rstrip()
 

@@ -150,14 +150,20 @@ def _details(report: "AuditReport") -> Iterator[str]:
         found = report.estimate(name)
         if found is not None:
             yield _sign_sentence(found)
-    for item in report.omitted:
-        if item.name in ("amplification", "model_leakage", "conditional_leakage"):
-            yield f"{naming(item.name).title} was not measured: {item.reason}."
+    if _has_model(report):
+        for item in report.omitted:
+            if item.name in ("amplification", "model_leakage", "conditional_leakage"):
+                yield f"{naming(item.name).title} was not measured: {item.reason.rstrip('.')}."
     if any(e.folded for e in report.estimates):
         yield (
             "Figures marked as folded count an accuracy below chance as if it were above, as the published "
             "protocol does; with no leak at all they still lie above chance."
         )
+
+
+def _has_model(report: "AuditReport") -> bool:
+    """True where predictions were audited: otherwise their absence is no news about a model."""
+    return any(naming(e.name).section in ("model", "own", "quality") for e in report.estimates)
 
 
 def _interval_sentence(title: str, estimate: Estimate, chance: float) -> str:
