@@ -44,7 +44,7 @@ light: .venv-light/.ready
 	.venv-light/bin/python -m pytest -n 2 --dist worksteal -m "not torch and not browser"
 
 bench: .venv/.dev
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ONLY)
 
 clean:
 	rm -rf .venv .venv-light demo

@@ -96,6 +96,6 @@ def bias_note(ends: Interval) -> str:
     if not abs(float(ends.bias)) > float(ends.sd):
         return ""
     return (
-        f"noise alone moves this measure: resampling shifts it by {float(ends.bias):+.4f}, more than its standard error; "
-        "compare it only at equal numbers of images"
+        f"noise alone moves this measure: resampling shifts it by {float(ends.bias):+.4f}, more than its standard "
+        "error; compare it only at equal numbers of images"
     )

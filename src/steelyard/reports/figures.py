@@ -115,7 +115,7 @@ def naming_of(estimate: Estimate) -> Naming:
     """How an estimate appears; a p-value stands beside the evidence that it is about."""
     found = naming(estimate.name, estimate.unit)
     if estimate.name == "leakage_p_value" and estimate.of in ("scores", "decisions"):
-        return Naming("model", found.title, found.style)
+        return Naming("model", f"{found.title}, {estimate.of}", found.style)
     return found
 
 

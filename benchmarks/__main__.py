@@ -1,0 +1,23 @@
+"""Run the benchmarks: all of them, or those named on the command line."""
+
+import sys
+import time
+from importlib import import_module
+
+NAMES = ("bootstrap", "balance", "curve", "mlp")
+
+
+def main(names: list[str]) -> None:
+    """Run each in turn."""
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        sys.exit(f"there is no benchmark {unknown[0]!r}; choose from {', '.join(NAMES)}")
+    for name in names or NAMES:
+        print(f"\n=== {name} ===", flush=True)
+        start = time.perf_counter()
+        import_module(f"benchmarks.{name}").main()
+        print(f"({name}: {time.perf_counter() - start:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
