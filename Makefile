@@ -38,10 +38,10 @@ types: .venv/.dev
 	$(BIN)/mypy
 
 unit: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 light: .venv-light/.ready
-	.venv-light/bin/python -m pytest -n 2 --dist worksteal -m "not torch and not browser"
+	OMP_NUM_THREADS=1 .venv-light/bin/python -m pytest -n 2 --dist worksteal -m "not torch and not browser"
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks $(ONLY)

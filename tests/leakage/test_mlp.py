@@ -256,6 +256,21 @@ def test_rounds_trained_together_are_those_trained_alone():
     assert abs(together[0].probabilities - together[2].probabilities).max() > 0.02, "control"
 
 
+def test_score_rows_of_different_numbers_come_back_whole():
+    rng = np.random.default_rng(4)
+    groups = np.tile([0, 1], 60)
+    x = [rng.normal(size=(120, 5)) + groups[:, None] * shift for shift in (0.5, 1.0)]
+    asked = [rng.normal(size=(n, 5)) for n in (2500, 7)]
+    rounds = [
+        MLPRound(fit_x=x[r], fit_groups=groups, validation_x=x[r], validation_groups=groups, score_x=asked[r], seed=r)
+        for r in range(2)
+    ]
+    for one, fit in zip(rounds, train_mlps(rounds, groups=2, settings=QUICK), strict=True):
+        alone = train_mlps([one], groups=2, settings=QUICK)[0]
+        assert fit.probabilities.shape == (len(one.score_x), 2)
+        np.testing.assert_allclose(fit.probabilities, alone.probabilities, atol=5e-3)
+
+
 def test_codes_bytes_and_floats_are_the_same_evidence():
     one, _ = planted_round(7, SHARES, n=200)
     names = ("fit_x", "validation_x", "score_x")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from steelyard.cli.parser import Parser, add_run_options, add_table_options, names
+from steelyard.cli.parser import Parser, add_run_options, add_table_options, add_whole, listed, names
 
 HELP = """Say how much of a protected attribute the labels give away, how much a model gives away, and how much of
 that is the model's own amplification; write report.json, per_label.csv and report.html."""
@@ -27,13 +27,13 @@ def add_options(parser: Parser) -> None:
     )
     parser.add_argument("--channel", help="flip, replace or prevalence (default: replace for --target, else flip)")
     parser.add_argument("--attackers", help="of table,logistic,boosting,mlp (default: the family that suits)")
-    parser.add_argument("--rounds", type=int, default=5, help="redraws of subsets, folds and corruption")
-    parser.add_argument("--folds", type=int, default=5, help="folds of cross-fitting")
-    parser.add_argument("--permutations", type=int, default=99, help="of the p-value; 0 skips it")
+    add_whole(parser, "--rounds", default=5, help="redraws of subsets, folds and corruption")
+    add_whole(parser, "--folds", default=5, help="folds of cross-fitting")
+    add_whole(parser, "--permutations", default=99, help="of the p-value; 0 skips it")
     parser.add_argument("--threshold", default="0.5", help="0.5, f1 or calibrated (fitted on validation rows)")
-    parser.add_argument("--bootstrap", type=int, default=500, help="rounds of the metrics' intervals")
-    parser.add_argument("--min-support", type=int, default=30, help="training images that a label set needs")
-    parser.add_argument("--workers", type=int, help="processes (default: one per core)")
+    add_whole(parser, "--bootstrap", default=500, help="rounds of the metrics' intervals")
+    add_whole(parser, "--min-support", default=30, help="training images that a label set needs")
+    add_whole(parser, "--workers", help="processes (default: one per core)")
     add_run_options(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the report, made if need be")
 
@@ -42,12 +42,12 @@ def run(options: Namespace, command: list[str]) -> None:
     """Audit, write, and print the figures."""
     from steelyard.jobs.audit import Sources, run_audit
     from steelyard.jobs.audit_options import AuditOptions
-    from steelyard.jobs.output import check_folder
+    from steelyard.jobs.output import output_folder
     from steelyard.jobs.progress import on_stderr
 
     chosen = AuditOptions(
         preset=options.preset,
-        levels=None if options.levels is None else str(options.levels),
+        levels=listed(options.levels),
         channel=options.channel,
         attackers=names(options.attackers),
         rounds=options.rounds,
@@ -59,7 +59,6 @@ def run(options: Namespace, command: list[str]) -> None:
         seed=options.seed,
         workers=options.workers,
     )
-    folder = check_folder(Path(options.out))
     sources = Sources(
         labels=options.labels,
         predictions=options.predictions,
@@ -71,8 +70,9 @@ def run(options: Namespace, command: list[str]) -> None:
         id_column=options.id,
         split_column=options.split_column,
     )
-    with on_stderr(quiet=options.quiet) as progress:
-        report = run_audit(sources, chosen, progress=progress, command=command)
-    report.write(folder)
+    with output_folder(Path(options.out)) as folder:
+        with on_stderr(quiet=options.quiet) as progress:
+            report = run_audit(sources, chosen, progress=progress, command=command)
+        report.write(folder)
     print(report)
     print(f"\nThe page: {folder / 'report.html'}")

@@ -2,7 +2,7 @@
 
 from jsonargparse import ActionYesNo, Namespace
 
-from steelyard.cli.parser import Parser, add_run_options, add_table_options
+from steelyard.cli.parser import Parser, add_real, add_run_options, add_table_options, add_whole
 
 HELP = """Keep as many images as possible so that, for every label, no group has more than α times as many images as
 another. The kept rows are written to --out, the summary is printed."""
@@ -13,12 +13,15 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("labels", metavar="LABELS", help="CSV, Parquet, NPZ or list_attr_celeba.txt")
     add_table_options(parser)
     parser.add_argument("--split", help="only the rows of train, val or test (default: all rows)")
-    parser.add_argument("--alpha", type=float, required=True, help="largest ratio, 1 or more")
+    add_real(parser, "--alpha", required=True, help="largest ratio, 1 or more")
     parser.add_argument(
-        "--balance-groups", action=ActionYesNo, default=True, help="hold the group totals within α, too"
+        "--balance-groups",
+        action=ActionYesNo(no_prefix="no-"),
+        default=True,
+        help="hold the group totals within α, too",
     )
-    parser.add_argument("--min-support", type=int, default=0, help="images to keep of every label that can have them")
-    parser.add_argument("--time-limit", type=float, default=20.0, help="seconds for the search")
+    add_whole(parser, "--min-support", default=0, help="images to keep of every label that can have them")
+    add_real(parser, "--time-limit", default=20.0, help="seconds for the search")
     add_run_options(parser)
     parser.add_argument("--out", metavar="FILE", required=True, help=".csv or .parquet")
 

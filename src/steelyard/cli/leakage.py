@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from steelyard.cli.parser import Parser, add_run_options, add_table_options
+from steelyard.cli.parser import Parser, add_run_options, add_table_options, add_whole
 
 HELP = """Studies of the attackers. `ablation`: attack a model's scores with networks of several depths and with less
 data (Table 2 of Wang et al., ICCV 2019), to see whether the leakage found depends on the attacker."""
@@ -20,8 +20,8 @@ def add_options(parser: Parser) -> None:
     parser.add_argument(
         "--preset", default="wang2019-coco", help="sizes and settings: wang2019-coco or wang2019-imsitu"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="redraws of the subsets")
-    parser.add_argument("--epochs", type=int, help="of training (default: the preset's 100)")
+    add_whole(parser, "--rounds", default=5, help="redraws of the subsets")
+    add_whole(parser, "--epochs", help="of training (default: the preset's 100)")
     add_run_options(parser)
     parser.add_argument("--out", metavar="FILE", help="the rows as CSV")
 
@@ -30,8 +30,11 @@ def run(options: Namespace, command: list[str]) -> None:
     """Attack, write, and print the table."""
     from steelyard.jobs.ablation import run_ablation, write_ablation
     from steelyard.jobs.audit import Sources
+    from steelyard.jobs.output import check_file
     from steelyard.jobs.progress import on_stderr
 
+    if options.out:
+        check_file(Path(options.out), inputs=(options.labels, options.predictions))
     sources = Sources(
         labels=options.labels,
         predictions=options.predictions,

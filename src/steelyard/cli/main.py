@@ -2,8 +2,13 @@
 
 import os
 import sys
+import traceback
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
+
+from jsonargparse import Namespace
 
 from steelyard.base.errors import SteelyardError
 from steelyard.cli.parser import Parser, fail
@@ -20,7 +25,6 @@ VERBS = {
 def build(verb: str | None) -> Parser:
     """The parser; only the verb at hand is imported, so that `--help` is quick."""
     parser = Parser(
-        prog="steelyard",
         description="How much a vision model gives away about the people in its images, how much of that is its own "
         "doing, and what lowers it.",
     )
@@ -28,21 +32,28 @@ def build(verb: str | None) -> Parser:
     parser.add_argument("--debug", action="store_true", help="a full traceback on errors")
     verbs = parser.add_subcommands(required=False, dest="verb", metavar="VERB")
     for name, line in VERBS.items():
-        sub = Parser(prog=f"steelyard {name}", description=line)
+        sub = Parser(verb=name, description=line)
         if name == verb:
             module = import_module(f"steelyard.cli.{name}")
             sub.description = module.HELP
             module.add_options(sub)
+        sub.add_argument("--debug", action="store_true", help="a full traceback on errors")
         verbs.add_subcommand(name, sub, help=line)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the command."""
+    for channel in (sys.stdout, sys.stderr):
+        if isinstance(channel, TextIOWrapper):  # a terminal without "α" shows "?", and the figures stand
+            channel.reconfigure(errors="replace")
     words = list(sys.argv[1:] if arguments is None else arguments)
     verb = next((word for word in words if word in VERBS), None)
     parser = build(verb)
-    options = parser.parse_args(words)
+    try:
+        options = parser.parse_args(words)
+    except ArgumentTypeError as error:  # from a YAML file
+        fail(error)
     if options.version:
         from importlib.metadata import version
 
@@ -51,15 +62,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.verb is None:
         parser.print_help()
         return
+    chosen = options[options.verb]
     try:
-        import_module(f"steelyard.cli.{options.verb}").run(options[options.verb], ["steelyard", *words])
+        import_module(f"steelyard.cli.{options.verb}").run(chosen, _command(options.verb, chosen, words))
         sys.stdout.flush()
     except SteelyardError as error:
-        if options.debug:
-            raise
+        if options.debug or chosen.debug:
+            traceback.print_exc()
         fail(error)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): nothing is wrong, and nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _command(verb: str, options: Namespace, words: list[str]) -> list[str]:
+    """The command for the report's provenance: as typed, or with what a YAML file said spelt out."""
+    if not options.get("config"):
+        return ["steelyard", *words]
+    spelt = ["steelyard", verb]
+    for name, value in vars(options).items():
+        if name != "config" and value is not None and value is not False:
+            spelt.append(f"--{name.replace('_', '-')}")
+            spelt += [] if value is True else [",".join(map(str, value)) if isinstance(value, list) else str(value)]
+    return spelt

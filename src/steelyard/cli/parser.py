@@ -1,20 +1,46 @@
-"""The parser of every verb: errors in one line on stderr, exit code 2."""
+"""The parser of every verb: options from the command line or from YAML, errors in one line on stderr, exit code 2."""
 
+import re
 import sys
+from argparse import SUPPRESS, Action, ArgumentTypeError
+from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+
+
+class Help(DefaultHelpFormatter):
+    """Help that says `required` or the default once, and nothing of defaults that are nothing."""
+
+    def _get_help_string(self, action: Action) -> str:
+        text = action.help or ""
+        if action.required:
+            return f"{text} (required)"
+        nothing = any(action.default is value for value in (None, False, SUPPRESS))
+        return text if nothing or "(default" in text else f"{text} (default: %(default)s)"
 
 
 class Parser(ArgumentParser):
-    """jsonargparse's parser (typed options, `--config` from YAML), with one-line errors."""
+    """jsonargparse's parser (`--config` from YAML), with one-line errors and no abbreviated options."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **{"default_env": False, **options})
+    def __init__(self, *, verb: str = "", description: str) -> None:
+        """Make the parser of a verb, or of the whole command where `verb` is empty."""
+        super().__init__(
+            prog=f"steelyard {verb}".strip(),
+            description=description,
+            default_env=False,
+            allow_abbrev=False,
+            formatter_class=Help,
+        )
+        self.verb = verb
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print what is wrong in one line and exit with 2."""
-        fail(f"{message} (see {self.prog} --help)")
+        said = re.sub(r'^(argument|Parser key) "?(--)?(\w[\w-]*)"?: (?=--)', "", message)
+        said = re.sub(r'^Parser key "(\w+)":', r"--\1:", said)
+        found = re.search(r"required: (\w+)\.", said)  # the whole command's parser speaks of a verb's options
+        verb = found[1] if found else self.verb
+        fail(f"{said.replace(f'{verb}.', '') if verb else said} (see {f'steelyard {verb}'.strip()} --help)")
 
 
 def fail(message: object) -> NoReturn:
@@ -48,10 +74,45 @@ def add_table_options(parser: Parser) -> None:
 
 def add_run_options(parser: Parser) -> None:
     """The options of every verb that takes a while."""
-    parser.add_argument("--seed", type=int, default=0, help="of everything random")
+    add_whole(parser, "--seed", default=0, least=0, help="of everything random")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument("--config", action="config", metavar="FILE", help="YAML file of these options, without dashes")
 
 
-def names(text: str | None) -> tuple[str, ...]:
-    """A comma-separated option as a tuple."""
-    return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
+def add_whole(parser: Parser, option: str, *, help: str, default: int | None = None, least: int | None = None) -> None:
+    """Declare an option that takes a whole number, `least` or more."""
+    read = _number(option, int, "a whole number", least)
+    parser.add_argument(option, type=read, metavar="N", default=default, help=help)
+
+
+def add_real(parser: Parser, option: str, *, help: str, default: float | None = None, required: bool = False) -> None:
+    """Declare an option that takes a real number."""
+    read = _number(option, float, "a number")
+    parser.add_argument(option, type=read, metavar="X", default=default, required=required, help=help)
+
+
+def _number(
+    option: str, kind: Callable[[str], float], what: str, least: float | None = None
+) -> Callable[[object], float]:
+    def read(value: object) -> float:
+        try:
+            number = kind(str(value))
+        except ValueError:
+            raise ArgumentTypeError(f"{option}: expected {what}, found {value!r}") from None
+        if least is not None and number < least:
+            raise ArgumentTypeError(f"{option}: expected {least} or more, found {number}")
+        return number
+
+    return read
+
+
+def listed(value: Any) -> str | None:
+    """An option that takes several values, as text: `a,b` on the command line may be a list in YAML."""
+    if value is None:
+        return None
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """An option that takes several names, as a tuple."""
+    return tuple(part.strip() for part in (listed(value) or "").split(",") if part.strip())

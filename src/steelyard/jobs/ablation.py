@@ -20,7 +20,7 @@ from steelyard.leakage.extras import require_torch
 from steelyard.leakage.plan import Rows, check_group_sizes
 from steelyard.leakage.presets import Preset, preset_named, raw_leakage, run_preset
 from steelyard.reports.records import write_text
-from steelyard.tables import Joined
+from steelyard.tables import Joined, join
 
 # Attacker, hidden layers, share of the fitting rows, and what the paper printed for COCO (percent).
 ROWS: tuple[tuple[str, tuple[int, ...], float, str], ...] = (
@@ -76,23 +76,26 @@ def run_ablation(
         progress: told of each attacker.
 
     Raises:
-        InputError: no predictions, or decisions only, or a group too small.
+        InputError: no predictions, or decisions only, or a group too small, or an option out of range.
         MissingExtraError: PyTorch is not installed.
     """
     require_torch()
     published = preset_named(preset)
-    if rounds < 1:
-        raise InputError(f"--rounds: expected 1 or more, found {rounds}")
-    joined = sources.read_joined(sources.read_labels())
-    if joined is None or joined.kind == "decisions":
+    for name, value, least in (("rounds", rounds, 1), ("epochs", epochs, 1), ("seed", seed, 0)):
+        if value is not None and value < least:
+            raise InputError(f"--{name}: expected {least} or more, found {value}")
+    labels = sources.read_labels()
+    predictions = sources.read_predictions(labels)
+    if predictions is None or predictions.kind == "decisions":
         raise InputError("leakage ablation: attacks scores; give --predictions with logits or probabilities")
+    joined = join(labels, predictions)
     splits, how = _splits(joined, seed)
     labels, k = joined.labels, len(joined.labels.group_names)
     scores = joined.scores.astype(np.float32)
+    smallest = int(np.bincount(labels.groups[splits["train"]], minlength=k).min())
     found = []
     for attacker, hidden, fraction, printed in ROWS:
         settings = replace(published.settings, hidden=hidden, epochs=epochs or published.settings.epochs)
-        smallest = int(np.bincount(labels.groups[splits["train"]], minlength=k).min())
         sizes = {**published.sizes, "train": max(2, round(fraction * min(published.sizes["train"], smallest)))}
         progress(f"{attacker}, hidden {'–'.join(map(str, hidden)) or 'none'}, {fraction:.0%} of the fitting rows")
         runs = run_preset(
@@ -105,7 +108,8 @@ def run_ablation(
             seed=seed,
         )
         estimate = raw_leakage("model_leakage", runs, of="scores")
-        estimate = replace(estimate, scheme=f"{how}; {estimate.scheme}")
+        scheme = f"{how}; {estimate.scheme}; fitted on {sizes['train']:,} images of each group"
+        estimate = replace(estimate, scheme=scheme)
         found.append(
             AblationRow(attacker=attacker, hidden=hidden, fraction=fraction, leakage=estimate, published=printed)
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from steelyard.base.errors import InputError
 from steelyard.jobs.audit_labels import (
     Findings,
     corruption_for,
@@ -21,31 +22,23 @@ from steelyard.jobs.audit_labels import (
     measure_labels,
 )
 from steelyard.jobs.audit_model import (
+    MODEL_FIGURES,
     ModelSide,
     measure_model,
-    measure_predictability,
     model_curve,
     model_p_values,
     model_side,
 )
-from steelyard.jobs.audit_options import AuditOptions
-from steelyard.jobs.audit_preset import preset_labels, preset_model
+from steelyard.jobs.audit_options import AuditOptions, check_options
+from steelyard.jobs.audit_predictability import measure_predictability
+from steelyard.jobs.audit_preset import check_preset, preset_labels, preset_model
 from steelyard.jobs.audit_quality import label_rows, measure_amplification
 from steelyard.jobs.decisions import Decided, decide
 from steelyard.jobs.progress import Progress, silent
 from steelyard.reports import AuditReport
 from steelyard.reports.provenance import provenance
 from steelyard.tables import Joined, LabelTable, join, read_labels, read_predictions
-from steelyard.tables.prediction_table import ScoreKind
-
-_NEEDS_PREDICTIONS = (
-    "model_leakage",
-    "amplification",
-    "conditional_leakage",
-    "mean_average_precision",
-    "f1_macro",
-    "mals_amplification",
-)
+from steelyard.tables.prediction_table import PredictionTable, ScoreKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +67,16 @@ class Sources:
     id_column: str | None = None
     split_column: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what only predictions could heed.
+
+        Raises:
+            InputError: there are none.
+        """
+        for option, value in (("--kind", self.kind), ("--predicted-protected", self.predicted_protected)):
+            if value is not None and self.predictions is None:
+                raise InputError(f"{option} {value}: speaks of predictions, and there are none; add --predictions FILE")
+
     def read_labels(self) -> LabelTable:
         """The label table."""
         return read_labels(
@@ -85,17 +88,13 @@ class Sources:
             split_column=self.split_column,
         )
 
-    def read_joined(self, labels: LabelTable) -> Joined | None:
-        """The predictions beside their labels, or None; their id and split columns bear the labels' names."""
+    def read_predictions(self, labels: LabelTable) -> PredictionTable | None:
+        """The predictions, or None; their id and split columns bear the labels' names."""
         if self.predictions is None:
             return None
-        predictions = read_predictions(
-            self.predictions,
-            labels=labels,
-            kind=self.kind,
-            predicted_protected=self.predicted_protected,
+        return read_predictions(
+            self.predictions, labels=labels, kind=self.kind, predicted_protected=self.predicted_protected
         )
-        return join(labels, predictions)
 
     def files(self) -> list[Path]:
         """The files among the tables, for their fingerprints."""
@@ -122,41 +121,46 @@ def run_audit(
         MissingExtraError: an attacker needs PyTorch.
     """
     start = time.monotonic()
-    progress("reading the tables")
     labels = sources.read_labels()
-    joined = sources.read_joined(labels)
+    predictions = sources.read_predictions(labels)
+    joined = None if predictions is None else join(labels, predictions)
     report = audit_tables(labels, joined, options, progress=progress)
+    unused = () if predictions is None else predictions.ignored
+    data = {**report.data, "ignored": [*report.data["ignored"], *(f"{name} (predictions)" for name in unused)]}
     made = provenance(seed=options.seed, inputs=sources.files(), command=command, duration_s=time.monotonic() - start)
-    return replace(report, provenance=made)
+    return replace(report, data=data, provenance=made)
 
 
 def audit_tables(
     labels: LabelTable, joined: Joined | None, options: AuditOptions, *, progress: Progress = silent
 ) -> AuditReport:
     """Audit a label table, and a model's output beside it where given; see `run_audit`."""
+    check_options(options, labels.kind, None if joined is None else joined.kind)
+    if options.preset:
+        check_preset(labels, options.preset)
     found = Findings()
     decided = None if joined is None else decide(joined, options.threshold)
     side = None if joined is None or decided is None else _audited_side(labels, joined, decided, options, found)
     plan = headline_plan(labels, options)
     if options.preset:
         progress(f"dataset leakage by {options.preset}")
-        preset_labels(labels, options, found)
+        preset_labels(labels, options, found, model_f1=None if side is None else side.f1)
     else:
         progress(f"dataset leakage ({options.rounds} rounds)")
         measure_labels(labels, plan, options, found, information=side is None)
-    progress(f"p-value of the labels ({options.permutations} permutations)")
+    if options.permutations:
+        progress(f"p-value of the labels ({options.permutations} permutations)")
     label_p_value(labels, plan, options, found)
-    wants_curve = bool(options.curve_levels.count or options.curve_levels.exact)
     if side is None:
-        for name in _NEEDS_PREDICTIONS:
+        for name in MODEL_FIGURES:
             found.omit(name, "no predictions were given: --predictions FILE --kind KIND")
-        if wants_curve and not options.preset:
+        if options.wants_curve and not options.preset:
             progress("the curve of leakage over F1")
             measure_curve(labels, plan, corruption_for(labels, plan.scored, options), options, found)
     else:
         assert joined is not None
         assert decided is not None
-        _measure_side(side, joined, decided, options, found, progress, wants_curve=wants_curve)
+        _measure_side(side, joined, decided, options, found, progress)
     progress("figures per label")
     audited = labels.take(plan.scored) if side is None else side.joined.labels
     rows = label_rows(audited, options, found, side)
@@ -184,6 +188,11 @@ def _audited_side(
         found.notes.append(
             "The predictions cover training images only: a model says more about images that it was trained on."
         )
+    if name == "val" and options.threshold != "0.5":
+        found.notes.append(
+            "The predictions cover no test images: thresholds were fitted on the very images that are audited, "
+            "so decisions look better than they are."
+        )
     part = replace(
         joined,
         labels=joined.labels.take(rows),
@@ -191,9 +200,9 @@ def _audited_side(
         predicted_groups=None if joined.predicted_groups is None else joined.predicted_groups[rows],
     )
     cut = replace(decided, matrix=decided.matrix[rows], codes=None if decided.codes is None else decided.codes[rows])
-    train = labels.split("train")
-    if labels.splits is None or not len(train):
-        train = part.labels
+    train = None if labels.splits is None else labels.split("train")
+    if train is None or not len(train):
+        train = None
         found.notes.append("There are no training rows: amplification takes its direction from the audited labels.")
     where = "all images" if name == "all" else f"the {name} split"
     return model_side(part, cut, train, where, options)
@@ -206,23 +215,28 @@ def _measure_side(
     options: AuditOptions,
     found: Findings,
     progress: Progress,
-    *,
-    wants_curve: bool,
 ) -> None:
     if options.preset:
         progress(f"model leakage by {options.preset}")
         preset_model(joined, decided, options, found)
     progress(f"model leakage and amplification ({options.rounds} rounds × {options.folds} folds)")
     measure_model(side, options, found, leak=not options.preset)
-    if wants_curve and not options.preset:
+    if options.wants_curve and not options.preset:
         progress("the curve of leakage over F1")
         model_curve(side, options, found)
-    progress(f"p-values of the predictions ({options.permutations} permutations)")
+    if options.permutations:
+        progress(f"p-values of the predictions ({options.permutations} permutations)")
     model_p_values(side, options, found)
     progress("directional predictability")
     measure_predictability(side, options, found)
     progress(f"amplification by counts ({options.bootstrap} bootstrap rounds)")
     measure_amplification(side, options, found)
+
+
+def _one_split(labels: LabelTable) -> str:
+    """The split that all rows are of; `all` without splits, or where there are several."""
+    names = set() if labels.splits is None else set(labels.splits.tolist())
+    return names.pop() if len(names) == 1 else "all"
 
 
 def _data(labels: LabelTable, audited: LabelTable, joined: Joined | None, decided: Decided | None) -> dict[str, Any]:
@@ -243,7 +257,7 @@ def _data(labels: LabelTable, audited: LabelTable, joined: Joined | None, decide
         "targets": len(labels.target_names),
         "counts": label_counts(labels),
         "audited": len(audited),
-        "per_label_split": "all" if audited.splits is None else str(audited.splits[0]),
+        "per_label_split": _one_split(audited),
         "sources": [labels.source] + ([joined.source] if joined is not None else []),
         "ignored": list(labels.ignored),
         "threshold": "" if decided is None else decided.rule,

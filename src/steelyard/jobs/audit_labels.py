@@ -18,6 +18,8 @@ from steelyard.leakage.significance import permutation_test
 from steelyard.reports.rows import CurvePoint, Omitted
 from steelyard.tables import LabelTable
 
+NO_POSITIVES = "no target has positives among the scored images, so there is no F1"
+
 
 @dataclass(slots=True)
 class Findings:
@@ -37,7 +39,7 @@ class Findings:
         try:
             estimate = measure()
         except UndefinedError as error:
-            self.omit(name, error)
+            self.omit(name, str(error).removeprefix(f"{name}: "))
         else:
             assert isinstance(estimate, Estimate)
             self.estimates.append(replace(estimate, name=name))
@@ -152,6 +154,9 @@ def measure_curve(
 ) -> None:
     """Leakage of the labels corrupted down to every level, under `plan`; levels below the floor are omitted by name."""
     floor = corruption.floor(plan.rounds)
+    if np.isnan(floor):
+        found.omit("curve", NO_POSITIVES)
+        return
     wanted = options.curve_levels.at(floor, model_f1)
     levels = [level for level in wanted if level >= floor]
     for level in sorted(set(wanted) - set(levels)):

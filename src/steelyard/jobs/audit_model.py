@@ -3,23 +3,50 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from steelyard.base.errors import UndefinedError
-from steelyard.base.estimate import Estimate
-from steelyard.base.random import stream
-from steelyard.jobs.audit_labels import Findings, corruption_for, crossfit_plan, measure_curve, workers_of
+from steelyard.jobs.audit_labels import (
+    NO_POSITIVES,
+    Findings,
+    corruption_for,
+    crossfit_plan,
+    measure_curve,
+    workers_of,
+)
 from steelyard.jobs.audit_options import AuditOptions
 from steelyard.jobs.decisions import Decided
-from steelyard.leakage import predictability
 from steelyard.leakage.corruption import macro_f1
 from steelyard.leakage.curve import Corruption
 from steelyard.leakage.evidence import Draw, Evidence, label_evidence, score_evidence, with_labels
 from steelyard.leakage.measures import conditional_leakage, difference, leakage, usable_information
-from steelyard.leakage.plan import Plan, crossfit
+from steelyard.leakage.plan import Plan
 from steelyard.leakage.search import Attacked, run
 from steelyard.leakage.significance import permutation_test
 from steelyard.tables import Joined, LabelTable
+
+NEEDS_SCORES = "needs scores (logits or probabilities), and the table holds decisions"
+NEEDS_PREDICTED = "needs the group that the model predicts: --predicted-protected COLUMN"
+
+MODEL_FIGURES = (
+    "dataset_leakage_at_f1",
+    "model_leakage",
+    "model_leakage_decisions",
+    "amplification",
+    "amplification_decisions",
+    "conditional_leakage",
+    "usable_information_predictions",
+    "directional_predictability_attribute_to_target",
+    "directional_predictability_target_to_attribute",
+    "mals_amplification",
+    "directional_amplification_attribute_to_target",
+    "directional_amplification_target_to_attribute",
+    "multi_attribute_amplification",
+    "mean_average_precision",
+    "f1_macro",
+    "f1_micro",
+    "opportunity_difference",
+    "score_divergence",
+)
+"""What needs predictions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +59,7 @@ class ModelSide:
         plan: cross-fitting on them, for every kind of evidence alike.
         f1: the model's macro-F1 on them.
         corruption: the channel, drawn on their labels.
-        train: the labels that give amplification its direction: the training rows where there are any.
+        train: the training rows, which give amplification its direction; None where there are none.
     """
 
     joined: Joined
@@ -40,7 +67,7 @@ class ModelSide:
     plan: Plan
     f1: float
     corruption: Corruption
-    train: LabelTable
+    train: LabelTable | None
 
     @property
     def labels(self) -> Evidence:
@@ -62,7 +89,9 @@ class ModelSide:
         return score_evidence(self.joined.scores, self.joined.kind, self.joined.labels.kind, self.decided.matrix)
 
 
-def model_side(joined: Joined, decided: Decided, train: LabelTable, where: str, options: AuditOptions) -> ModelSide:
+def model_side(
+    joined: Joined, decided: Decided, train: LabelTable | None, where: str, options: AuditOptions
+) -> ModelSide:
     """Make ready to measure on the audited rows."""
     labels = joined.labels
     rows = np.arange(len(labels))
@@ -100,7 +129,7 @@ def measure_model(side: ModelSide, options: AuditOptions, found: Findings, *, le
     """
     scores = side.scores
     output = side.decisions if scores is None else scores
-    at_f1 = _matched_labels(side, options, found)
+    at_f1 = _matched_labels(side, options, found, leak=leak)
     plain, decided, told, together = _attack(
         side,
         [lambda _: side.labels, lambda _: side.decisions, lambda _: output, _always(with_labels(side.labels, output))],
@@ -118,15 +147,24 @@ def _always(evidence: Evidence) -> Draw:
     return lambda _: evidence
 
 
-def _matched_labels(side: ModelSide, options: AuditOptions, found: Findings) -> Attacked | None:
-    """The labels corrupted to the model's F1, attacked; None below the channel's floor, which is then reported."""
+def unmatched(side: ModelSide) -> str:
+    """Why no labels of the model's quality exist; empty where they do."""
     floor = side.corruption.floor(side.plan.rounds)
-    if side.f1 < floor:
-        reason = (
-            f"the model's F1 of {side.f1:.3f} is below what the channel {side.corruption.channel!r} can reach "
-            f"({floor:.3f}), so no labels of equal quality exist; conditional_leakage needs none"
-        )
-        for name in ("dataset_leakage_at_f1", "amplification", "amplification_decisions"):
+    if side.f1 >= floor:
+        return ""
+    if np.isnan(side.f1):
+        return NO_POSITIVES
+    return (
+        f"the model's F1 of {side.f1:.3f} is below what the channel {side.corruption.channel!r} can reach "
+        f"({floor:.3f}), so no labels of equal quality exist; conditional_leakage needs none"
+    )
+
+
+def _matched_labels(side: ModelSide, options: AuditOptions, found: Findings, *, leak: bool) -> Attacked | None:
+    """The labels corrupted to the model's F1, attacked; None where there are none, which is then reported."""
+    if reason := unmatched(side):
+        names = ("dataset_leakage_at_f1", "amplification") if leak else ()
+        for name in (*names, "amplification_decisions"):
             found.omit(name, reason)
         return None
     (attacked,) = _attack(side, [side.corruption.at(side.f1)], options)
@@ -145,9 +183,10 @@ def _add_leakage(
     scheme = f"{side.plan.scheme}; channel {side.corruption.channel!r} at F1 {side.f1:.3f}"
     if at_f1 is not None and leak:
         found.estimates.append(replace(leakage("dataset_leakage_at_f1", at_f1, of="labels"), scheme=scheme))
-    if not scored:
-        for name in ("model_leakage", "amplification"):
-            found.omit(name, "needs scores (logits or probabilities), and the table holds decisions")
+    if not scored and leak:
+        found.omit("model_leakage", NEEDS_SCORES)
+        if at_f1 is not None:
+            found.omit("amplification", NEEDS_SCORES)
     elif leak:
         found.estimates.append(leakage("model_leakage", told, of="scores"))
         if at_f1 is not None:
@@ -190,72 +229,3 @@ def model_p_values(side: ModelSide, options: AuditOptions, found: Findings) -> N
 def model_curve(side: ModelSide, options: AuditOptions, found: Findings) -> None:
     """The curve under exactly the scheme of the model's leakage, the model's own F1 among its levels."""
     measure_curve(side.joined.labels, side.plan, side.corruption, options, found, model_f1=side.f1)
-
-
-def measure_predictability(side: ModelSide, options: AuditOptions, found: Findings) -> None:
-    """Directional predictability amplification, both ways where a predicted group is there."""
-    labels, k = side.joined.labels, len(side.joined.labels.group_names)
-    name = "directional_predictability_{}"
-    forward, backward = name.format("attribute_to_target"), name.format("target_to_attribute")
-    if side.f1 < side.corruption.floor(side.plan.rounds):
-        found.omit(forward, "the model's F1 is below the channel's floor, see amplification")
-    else:
-        corrupted = [
-            _as_matrix(side.corruption.noise(r).at(side.corruption.strength(side.f1, r)), len(labels.target_names))
-            for r in range(side.plan.rounds)
-        ]
-        scheme = (
-            f"cross-fitted tables in {predictability.FOLDS} folds, {side.plan.rounds} rounds; labels corrupted by "
-            f"{side.corruption.channel!r} to F1 {side.f1:.3f}"
-        )
-        found.attempt(
-            forward,
-            lambda: predictability.attribute_to_target(
-                labels.groups, side.decided.matrix, corrupted, k=k, seed=options.seed, scheme=scheme
-            ),
-        )
-    if side.joined.predicted_groups is None:
-        found.omit(backward, NEEDS_PREDICTED)
-    else:
-        found.attempt(backward, lambda: _target_to_attribute(side, options))
-
-
-NEEDS_PREDICTED = "needs the group that the model predicts: --predicted-protected COLUMN"
-
-
-def _as_matrix(labels: NDArray[np.integer], categories: int) -> NDArray[np.uint8]:
-    return np.eye(categories, dtype=np.uint8)[labels] if labels.ndim == 1 else labels.astype(np.uint8)
-
-
-def _target_to_attribute(side: ModelSide, options: AuditOptions) -> Estimate:
-    """Attackers from the true labels to the predicted group, and to the true one corrupted to the same accuracy."""
-    labels, predicted = side.joined.labels, side.joined.predicted_groups
-    assert predicted is not None
-    k = len(labels.group_names)
-    rng = stream(options.seed, "predicted groups")
-    wrong = rng.permutation(len(labels))[: int((predicted != labels.groups).sum())]
-    corrupted = labels.groups.copy()
-    corrupted[wrong] = (labels.groups[wrong] + rng.integers(1, k, size=len(wrong))) % k
-    results = []
-    for groups, what in ((predicted, "predicted"), (corrupted, "true, corrupted")):
-        if np.bincount(groups, minlength=k).min() < 2 * options.folds:
-            raise UndefinedError(f"some group is named for fewer than {2 * options.folds} images ({what} groups)")
-        plan = crossfit(
-            groups,
-            np.arange(len(labels)),
-            folds=options.folds,
-            rounds=options.rounds,
-            seed=options.seed,
-            scheme=side.plan.scheme,
-        )
-        results += run(
-            [lambda _: side.labels],
-            groups,
-            plan,
-            k=k,
-            names=options.attackers,
-            seed=options.seed,
-            workers=workers_of(options),
-        )
-    scheme = f"{side.plan.scheme}; true groups corrupted at random to the accuracy of the predicted ones"
-    return predictability.target_to_attribute(results[0], results[1], seed=options.seed, scheme=scheme)

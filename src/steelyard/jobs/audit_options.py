@@ -6,7 +6,10 @@ from steelyard.base.errors import InputError
 from steelyard.leakage.attackers import ATTACKERS
 from steelyard.leakage.corruption import CHANNELS
 from steelyard.leakage.curve import Levels, parse_levels
+from steelyard.leakage.extras import require_torch
 from steelyard.leakage.presets import preset_named
+from steelyard.tables.label_table import Kind
+from steelyard.tables.prediction_table import ScoreKind
 
 THRESHOLDS = ("0.5", "f1", "calibrated")
 
@@ -72,3 +75,41 @@ class AuditOptions:
     def curve_levels(self) -> Levels:
         """The levels of the curve."""
         return parse_levels(self.levels or ("none" if self.preset else "12"))
+
+    @property
+    def wants_curve(self) -> bool:
+        """Whether any level is asked for."""
+        return bool(self.curve_levels.count or self.curve_levels.exact)
+
+
+def check_options(options: AuditOptions, kind: Kind, scores: ScoreKind | None) -> None:
+    """Refuse options that these tables have no use for, rather than pass over them in silence.
+
+    Args:
+        options: of the audit.
+        kind: of the labels.
+        scores: what the predictions hold; None where there are none.
+
+    Raises:
+        InputError: names the option and says why.
+        MissingExtraError: the MLP is asked for, and PyTorch is not installed.
+    """
+    if options.channel == "replace" and kind == "multi":
+        raise InputError(
+            "--channel replace: swaps one category for another, and these labels are many 0/1 columns; "
+            "use flip or prevalence"
+        )
+    if "mlp" in options.attackers:
+        require_torch()
+    if "table" in options.attackers and kind == "multi":
+        raise InputError(
+            "--attackers table: looks up one category per image, and these labels are many 0/1 columns; "
+            "use logistic, boosting or mlp"
+        )
+    if options.attackers == ("table",) and scores in ("logits", "probabilities"):
+        raise InputError(
+            "--attackers table: looks up one category per image, and scores are many numbers; "
+            "add logistic, boosting or mlp"
+        )
+    if options.threshold != "0.5" and scores is None:
+        raise InputError(f"--threshold {options.threshold}: cuts scores, and there are none; add --predictions FILE")

@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steelyard.jobs.audit_labels import Findings, corruption_for, split_rows
+from steelyard.base.errors import InputError
+from steelyard.jobs.audit_labels import NO_POSITIVES, Findings, corruption_for, split_rows
 from steelyard.jobs.audit_options import AuditOptions
 from steelyard.jobs.decisions import Decided
 from steelyard.leakage.corruption import macro_f1
 from steelyard.leakage.curve import Corruption
 from steelyard.leakage.evidence import label_evidence
+from steelyard.leakage.extras import require_torch
 from steelyard.leakage.mlp_attacker import mlp_input
+from steelyard.leakage.plan import check_group_sizes
 from steelyard.leakage.presets import (
     ProtocolRuns,
     check_two_groups,
@@ -27,24 +30,46 @@ from steelyard.tables import Joined, LabelTable
 Shown = Callable[[int], tuple[NDArray[Any], int | None]]
 
 
+def check_preset(labels: LabelTable, name: str) -> None:
+    """See that the protocol can be run on these labels, before any work.
+
+    Raises:
+        InputError: there are more than two groups, or a split or the images of a group in it are missing.
+        MissingExtraError: PyTorch is not installed.
+    """
+    check_two_groups(preset_named(name), len(labels.group_names))
+    for split in ("train", "val", "test"):
+        rows = split_rows(labels).get(split, np.empty(0, dtype=np.int64))
+        if not len(rows):
+            raise InputError(
+                f"--preset {name}: needs train, val and test rows, and {labels.source} has no {split} rows; "
+                "leave --preset out, or give a split column with all three"
+            )
+        check_group_sizes(labels.groups, rows, labels.group_names, f"the {split} rows of {labels.source}")
+    require_torch()
+
+
 def _run(labels: LabelTable, shown: Shown, options: AuditOptions) -> ProtocolRuns:
-    preset = preset_named(options.preset or "")
+    preset, splits = preset_named(options.preset or ""), split_rows(labels)
     k = len(labels.group_names)
-    check_two_groups(preset, k)
-    return run_preset(preset, shown, labels.groups, split_rows(labels), k=k, rounds=options.rounds, seed=options.seed)
+    return run_preset(preset, shown, labels.groups, splits, k=k, rounds=options.rounds, seed=options.seed)
 
 
-def preset_labels(labels: LabelTable, options: AuditOptions, found: Findings) -> None:
-    """Dataset leakage, and the curve where levels are asked for."""
+def preset_labels(labels: LabelTable, options: AuditOptions, found: Findings, *, model_f1: float | None = None) -> None:
+    """Dataset leakage, and the curve where levels are asked for, the model's own F1 among them."""
     evidence = mlp_input(label_evidence(labels.targets, labels.kind, len(labels.target_names)))
     runs = _run(labels, lambda _: evidence, options)
     found.estimates.append(folded_leakage("dataset_leakage", runs, of="labels"))
-    levels = options.curve_levels
-    if not levels.count and not levels.exact:
+    if model_f1 is None:
+        found.omit("usable_information_labels", "the preset's protocol has no such measure; leave --preset out")
+    if not options.wants_curve:
         return
     corruption = _test_corruption(labels, options)
     floor = corruption.floor(options.rounds)
-    for level in levels.at(floor, None):
+    if np.isnan(floor):
+        found.omit("curve", NO_POSITIVES)
+        return
+    for level in options.curve_levels.at(floor, model_f1):
         if level < floor:
             found.omit(f"curve at F1 {level:.3f}", f"the channel reaches down to F1 {floor:.3f} here")
             continue
@@ -96,9 +121,10 @@ def preset_model(joined: Joined, decided: Decided, options: AuditOptions, found:
     model = _run(labels, lambda _: (scores, None), options)
     found.estimates.append(folded_leakage("model_leakage", model, of="scores"))
     corruption = _test_corruption(labels, options)
-    if f1 < corruption.floor(options.rounds):
+    if not f1 >= corruption.floor(options.rounds):
+        reason = NO_POSITIVES if np.isnan(f1) else f"the model's F1 of {f1:.3f} is below what the channel can reach"
         for name in ("dataset_leakage_at_f1", "amplification"):
-            found.omit(name, f"the model's F1 of {f1:.3f} is below what the channel can reach")
+            found.omit(name, reason)
         return
     data = _corrupted_runs(labels, corruption, f1, options)
     found.estimates.append(folded_leakage("dataset_leakage_at_f1", data, of="labels"))

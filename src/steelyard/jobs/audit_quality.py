@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from steelyard.base.estimate import Estimate
 from steelyard.base.random import stream
 from steelyard.jobs.audit_labels import Findings
-from steelyard.jobs.audit_model import NEEDS_PREDICTED, ModelSide
+from steelyard.jobs.audit_model import NEEDS_PREDICTED, NEEDS_SCORES, ModelSide
 from steelyard.jobs.audit_options import AuditOptions
 from steelyard.leakage.evidence import probabilities
 from steelyard.metrics.bootstrap import bootstrap_samples, percentile_interval
-from steelyard.metrics.cooccurrence import group_share_kernel, single_label_leakage_kernel
-from steelyard.metrics.counting import Floats, Weights, mean_defined
+from steelyard.metrics.cooccurrence import single_label_leakage_kernel
+from steelyard.metrics.counting import Floats, Weights, mean_defined, ratio
 from steelyard.metrics.decisions import f1_kernel, f1_micro_kernel
 from steelyard.metrics.directional import direction_signs, directional_amplification
 from steelyard.metrics.estimating import bias_note, estimate, within_range
@@ -60,8 +60,8 @@ def _name_empty(labels: LabelTable, matrix: NDArray[np.uint8], found: Findings) 
     if empty:
         found.omit(
             "targets without positives",
-            f"{len(empty)} of {len(labels.target_names)} have none among the audited images and are left out of the "
-            f"means that need positives (mean_average_precision, f1_macro, opportunity_difference): {', '.join(empty)}",
+            f"{len(empty)} of {len(labels.target_names)} have none among the audited images and are left out of what "
+            f"needs positives (F1, average precision, shares, opportunity): {', '.join(empty)}",
         )
 
 
@@ -72,17 +72,30 @@ def _label_measures(matrix: NDArray[np.uint8], labels: LabelTable, options: Audi
     k = len(labels.group_names)
 
     def kernel(weights: Weights | None) -> Floats:
-        share = group_share_kernel(matrix, labels.groups, k=k, weights=weights)
-        alone = single_label_leakage_kernel(matrix, labels.groups, k=k, weights=weights)
-        return np.concatenate([share, alone[..., None, :]], axis=-2)
+        return single_label_leakage_kernel(matrix, labels.groups, k=k, weights=weights)
 
     value = kernel(None)
     rng = stream(options.seed, "bootstrap")
     samples = bootstrap_samples(kernel, len(labels), rounds=options.bootstrap, rng=rng)
     ends = percentile_interval(samples, LEVEL, around=value)
-    names = [*(f"ratio:{group}" for group in labels.group_names), "single_label_leakage"]
-    low, high = np.clip(ends.low, 0.0, 1.0), np.clip(ends.high, 0.0, 1.0)
-    return {name: (value[i], low[i], high[i]) for i, name in enumerate(names)}
+    counts = np.array([matrix[labels.groups == g].sum(axis=0) for g in range(k)], dtype=np.float64)
+    measures: Measures = {
+        f"ratio:{group}": wilson(counts[g], counts.sum(axis=0)) for g, group in enumerate(labels.group_names)
+    }
+    measures["single_label_leakage"] = (value, np.clip(ends.low, 0.0, 1.0), np.clip(ends.high, 0.0, 1.0))
+    return measures
+
+
+def wilson(hits: Floats, total: Floats) -> tuple[Floats, Floats, Floats]:
+    """Shares and their Wilson score intervals, which keep a width where every image is of one group.
+
+    A bootstrap has none there: 40 images, all of one group, would claim a share of exactly 100 %.
+    """
+    share, z = ratio(hits, total), 1.959963984540054
+    n = np.where(total > 0, total, np.nan)
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return share, np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
 
 
 CATALOG_NAMES = {"directional_amplification": "directional_amplification_attribute_to_target"}
@@ -126,9 +139,11 @@ def _model_measures(matrix: NDArray[np.uint8], side: ModelSide, options: AuditOp
     measures: Measures = {}
     for i, (name, mean_name, unit) in enumerate(_PANEL):
         if not scored and name in ("average_precision", "score_divergence"):
-            found.omit(mean_name, "needs scores (logits or probabilities), and the table holds decisions")
+            found.omit(mean_name, NEEDS_SCORES)
             continue
         measures[name] = (value[i], *within_range(CATALOG_NAMES.get(name, name), ends.low[i], ends.high[i]))
+        if name == "opportunity_difference" and k > 2:
+            mean_name = "opportunity_range"
         if mean_name:
             defined = np.isfinite(value[i])
             _add_mean(mean_name, unit, value[i][defined], samples[:, i, :][:, defined], side, options, found)
@@ -148,40 +163,44 @@ def _add_mean(
     """The mean over the labels for which the measure is defined, as an estimate."""
     total = len(side.joined.labels.target_names)
     if not len(value):
-        found.omit(name, "defined for none of the labels: some group has no positives anywhere")
+        found.omit(name, "no label has the positives that it needs among the audited images")
         return
-    absolute = name == "opportunity_difference"
+    if name == "opportunity_difference" and len(side.joined.labels.group_names) == 2:
+        _add_mean(f"{name}_absolute", unit, np.abs(value), np.abs(samples), side, options, found)
+    figure = float(value.mean())
+    ends = percentile_interval(mean_defined(samples, 1), LEVEL, around=figure)
+    if np.isnan(ends.low):
+        found.omit(name, f"no interval: undefined in {int(ends.undefined)} of {options.bootstrap} resamples")
+        return
+    low, high = within_range(name, ends.low, ends.high)
+    scores = name in ("mean_average_precision", "score_divergence")
     what = f"mean over {len(value)} of {total} labels; centred percentile bootstrap, {options.bootstrap} rounds"
-    for suffix, change in (("", lambda x: x), ("_absolute", np.abs)) if absolute else (("", lambda x: x),):
-        means = mean_defined(change(samples), 1)
-        figure = float(change(value).mean())
-        ends = percentile_interval(means, LEVEL, around=figure)
-        low, high = within_range(name + suffix, ends.low, ends.high)
-        found.estimates.append(
-            Estimate(
-                name=name + suffix,
-                value=figure,
-                low=float(low),
-                high=float(high),
-                n=len(side.joined),
-                unit=unit,
-                of="scores" if name in ("mean_average_precision", "score_divergence") else "decisions",
-                scheme=f"{what}; decisions: {side.decided.rule}",
-                sd_images=float(ends.sd),
-                note="; ".join(part for part in (_gap_note(name, side), bias_note(ends)) if part),
-            )
+    found.estimates.append(
+        Estimate(
+            name=name,
+            value=figure,
+            low=float(low),
+            high=float(high),
+            n=len(side.joined),
+            unit=unit,
+            of="scores" if scores else "decisions",
+            scheme=what if scores else f"{what}; decisions: {side.decided.rule}",
+            sd_images=float(ends.sd),
+            note="; ".join(part for part in (_gap_note(name, side), bias_note(ends)) if part),
         )
+    )
 
 
 def _gap_note(name: str, side: ModelSide) -> str:
-    if name != "opportunity_difference":
+    if not name.startswith("opportunity"):
         return ""
     labels = side.joined.labels
     names, sizes = labels.group_names, np.bincount(labels.groups, minlength=len(labels.group_names))
     if len(names) > 2:
         return "largest less smallest true positive rate of the groups"
     reference = int(np.argmax(sizes))
-    return f"true positive rate of {names[1 - reference]} less that of {names[reference]} (the larger group)"
+    gap = f"true positive rate of {names[1 - reference]} less that of {names[reference]} (the larger group)"
+    return f"{gap}, without its sign" if name.endswith("absolute") else gap
 
 
 def _add_micro(matrix: NDArray[np.uint8], side: ModelSide, options: AuditOptions, found: Findings) -> None:
@@ -205,9 +224,9 @@ def _add_micro(matrix: NDArray[np.uint8], side: ModelSide, options: AuditOptions
     )
 
 
-def _training_signs(side: ModelSide) -> NDArray[np.int8]:
+def _training_signs(side: ModelSide) -> NDArray[np.int8] | None:
     train = side.train
-    return direction_signs(train.matrix(), train.groups, len(train.group_names))
+    return None if train is None else direction_signs(train.matrix(), train.groups, len(train.group_names))
 
 
 def measure_amplification(side: ModelSide, options: AuditOptions, found: Findings) -> None:
@@ -218,8 +237,8 @@ def measure_amplification(side: ModelSide, options: AuditOptions, found: Finding
     common: dict[str, Any] = {
         "rounds": options.bootstrap,
         "seed": options.seed,
-        "train_targets": train.matrix(),
-        "train_groups": train.groups,
+        "train_targets": None if train is None else train.matrix(),
+        "train_groups": None if train is None else train.groups,
     }
     predicted = joined.predicted_groups
     found.attempt(

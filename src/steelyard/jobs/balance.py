@@ -9,6 +9,7 @@ import numpy as np
 
 from steelyard.base.errors import InputError
 from steelyard.base.random import stream
+from steelyard.jobs.output import check_file
 from steelyard.jobs.progress import Progress, silent
 from steelyard.mitigation.samples import Balanced, balance, exact_alpha
 from steelyard.tables import LabelTable, read_labels, write_labels
@@ -33,6 +34,19 @@ class BalanceOptions:
     min_support: int = 0
     time_limit: float = 20.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check every option before anything is read.
+
+        Raises:
+            InputError: names the option, what was expected and found.
+        """
+        exact_alpha(self.alpha)
+        for name in ("min_support", "seed"):
+            if (value := getattr(self, name)) < 0:
+                raise InputError(f"--{name.replace('_', '-')}: expected 0 or more, found {value}")
+        if not self.time_limit > 0:
+            raise InputError(f"--time-limit: expected seconds above 0, found {self.time_limit}")
 
 
 def run_balance(
@@ -67,10 +81,8 @@ def run_balance(
         InputError: a file, column or option is not what it must be.
         UndefinedError: nothing can be kept.
     """
-    exact_alpha(options.alpha)
     if out is not None:
-        _check_out(Path(out))
-    progress("reading the table")
+        _check_out(Path(out), labels)
     table = read_labels(
         labels,
         protected=protected,
@@ -98,11 +110,10 @@ def run_balance(
     return subset, kept
 
 
-def _check_out(path: Path) -> None:
+def _check_out(path: Path, labels: Any) -> None:
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise InputError(f"--out {path}: expected a name that ends in .csv or .parquet")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"--out {path}: there is no folder {path.parent}; make it first")
+    check_file(path, inputs=(labels,))
 
 
 def _rows_of(table: LabelTable, split: str | None) -> LabelTable:
@@ -118,4 +129,8 @@ def _rows_of(table: LabelTable, split: str | None) -> LabelTable:
     rows = np.flatnonzero(table.splits == names[split.lower()])
     if not len(rows):
         raise InputError(f"--split {split}: {table.source} has no such rows")
+    absent = np.flatnonzero(np.bincount(table.groups[rows], minlength=len(table.group_names)) == 0)
+    if len(absent):
+        group = table.group_names[absent[0]]
+        raise InputError(f"--split {split}: {table.source} has no image of group {group!r} there, so none can stay")
     return table.take(rows)

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steelyard.base.errors import InputError
-from steelyard.leakage.evidence import probabilities
 from steelyard.metrics.thresholds import calibrated_thresholds, f1_optimal_thresholds
 from steelyard.tables import Joined
 
@@ -58,9 +57,10 @@ def decide(joined: Joined, threshold: str) -> Decided:
             )
         codes = scores.argmax(axis=1)
         return Decided(np.eye(t, dtype=np.uint8)[codes], codes, "the category with the highest score")
-    shares = probabilities(scores, joined.kind, labels.kind)
+    half = 0.0 if joined.kind == "logits" else 0.5
     if not fitted:
-        return Decided((shares >= 0.5).astype(np.uint8), None, "probability of 0.5 or more")
+        # Logits are cut as they are: the sigmoid rounds the smallest negative ones up to 0.5.
+        return Decided((scores >= half).astype(np.uint8), None, "probability of 0.5 or more")
     rows = np.flatnonzero(labels.splits == "val") if labels.splits is not None else np.empty(0, dtype=np.int64)
     if not len(rows):
         raise InputError(
@@ -71,7 +71,6 @@ def decide(joined: Joined, threshold: str) -> Decided:
     truth = labels.matrix()[rows]
     cuts = fit(truth, scores[rows])
     unfitted = np.isnan(cuts) | (truth.sum(axis=0) == 0)
-    half = 0.0 if joined.kind == "logits" else 0.5
     cuts = np.where(unfitted, half, cuts)
     what = "highest F1" if threshold == "f1" else "as many positives predicted as true"
     rule = f"a threshold per label fitted on {len(rows):,} validation images ({what})"

@@ -36,7 +36,7 @@ def on_stderr(*, quiet: bool = False) -> Iterator[Progress]:
     from rich.console import Console
 
     console = Console(stderr=True)
-    with console.status("starting") as status:
+    with console.status("reading …") as status:
         before: list[str] = []
 
         def live(stage: str) -> None:

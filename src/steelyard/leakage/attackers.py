@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steelyard.base.errors import InputError
+from steelyard.leakage.encoding import FOLDS, cell_counts, centred_log, left_out_counts, row_folds, smoothed
 from steelyard.leakage.evidence import Evidence
 
 
@@ -45,8 +46,7 @@ class Table:
 
     def fit(self, evidence: Evidence, groups: NDArray[np.int64], *, k: int, seed: int) -> "_FittedTable":
         """Count groups per category; `seed` plays no part."""
-        counts = _cell_counts(evidence, groups, k) + 1.0
-        return _FittedTable(counts / counts.sum(axis=1, keepdims=True))
+        return _FittedTable(smoothed(cell_counts(evidence, groups, k)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Logistic:
 
         weights = None
         if evidence.only_codes:
-            counts = _cell_counts(evidence, groups, k)
+            counts = cell_counts(evidence, groups, k)
             codes, groups = np.nonzero(counts)
             weights = counts[codes, groups]
             columns = np.eye(evidence.categories, dtype=np.float32)[codes]
@@ -106,13 +106,12 @@ class Stacked:
         """Fit the labels' part, then both together."""
         labels = evidence.labels_part()
         if labels.only_codes:
-            counts = _cell_counts(labels, groups, k)
             base: FittedAttacker = Table().fit(labels, groups, k=k, seed=seed)
-            known = _log_shares(counts, labels.codes, groups)
+            shares = smoothed(left_out_counts(labels, groups, k, seed))
         else:
             base = Logistic(_LABEL_STRENGTH).fit(labels, groups, k=k, seed=seed)
-            known = _out_of_fold(labels, groups, k, seed)
-        model = Logistic(self.strength).fit(_stack(evidence, known), groups, k=k, seed=seed)
+            shares = _out_of_fold(labels, groups, k, seed)
+        model = Logistic(self.strength).fit(_stack(evidence, shares), groups, k=k, seed=seed)
         return _FittedStack(base, model)
 
 
@@ -122,13 +121,12 @@ class _FittedStack:
     model: FittedAttacker
 
     def predict_proba(self, evidence: Evidence) -> NDArray[np.float64]:
-        known = np.log(np.clip(self.base.predict_proba(evidence.labels_part()), 1e-6, 1.0))
-        return self.model.predict_proba(_stack(evidence, known - known.mean(axis=1, keepdims=True)))
+        return self.model.predict_proba(_stack(evidence, self.base.predict_proba(evidence.labels_part())))
 
 
-def _stack(evidence: Evidence, known: NDArray[np.float64]) -> Evidence:
+def _stack(evidence: Evidence, shares: NDArray[np.float64]) -> Evidence:
     """The scores with the labels' log-probabilities beside them, on a scale that regularisation hardly touches."""
-    columns = [_FREE * known.astype(np.float32)]
+    columns = [(_FREE * centred_log(shares)).astype(np.float32)]
     if evidence.linear is not None:
         columns.append(evidence.linear)
     return Evidence(name=evidence.name, linear=np.hstack(columns))
@@ -139,27 +137,15 @@ _FREE = 10.0
 _LABEL_STRENGTH = 0.3
 
 
-def _log_shares(
-    counts: NDArray[np.float64], codes: NDArray[np.int64] | None, own: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Smoothed log-shares of each row's category without the row itself, centred over groups, `[n, k]`."""
-    without = counts[codes] + 1.0
-    without[np.arange(len(own)), own] -= 1.0
-    known = np.log((without + 1e-3) / without.sum(axis=1, keepdims=True))
-    return np.asarray(known - known.mean(axis=1, keepdims=True))
-
-
-def _out_of_fold(
-    labels: Evidence, groups: NDArray[np.int64], k: int, seed: int, *, folds: int = 5
-) -> NDArray[np.float64]:
-    """Log-probabilities of each row from a logistic regression fitted without its fold, centred, `[n, k]`."""
-    fold = np.random.default_rng(seed).permutation(len(groups)) % folds
-    known = np.empty((len(groups), k))
-    for f in range(folds):
+def _out_of_fold(labels: Evidence, groups: NDArray[np.int64], k: int, seed: int) -> NDArray[np.float64]:
+    """Probabilities of each row from a logistic regression fitted without its fold, `[n, k]`."""
+    fold = row_folds(len(groups), seed)
+    shares = np.empty((len(groups), k))
+    for f in range(FOLDS):
         inside, outside = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
         fitted = Logistic(_LABEL_STRENGTH).fit(labels.take(inside), groups[inside], k=k, seed=seed)
-        known[outside] = np.log(np.clip(fitted.predict_proba(labels.take(outside)), 1e-6, 1.0))
-    return np.asarray(known - known.mean(axis=1, keepdims=True))
+        shares[outside] = fitted.predict_proba(labels.take(outside))
+    return shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +162,14 @@ class Boosting:
     name: str = "boosting"
 
     def fit(self, evidence: Evidence, groups: NDArray[np.int64], *, k: int, seed: int) -> "_FittedModel":
-        """Fit; a categorical part is encoded as leave-one-out log-odds of its groups."""
+        """Fit; a categorical part is encoded as the log-shares of its groups, found without the row's fold."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        encoder = None
+        encoder = shares = None
         if evidence.codes is not None:
-            encoder = _cell_counts(evidence, groups, k)
-        columns = _tree_columns(evidence, encoder, groups)
+            encoder = smoothed(cell_counts(evidence, groups, k))
+            shares = smoothed(left_out_counts(evidence, groups, k, seed))
+        columns = _tree_columns(evidence, shares)
         model = HistGradientBoostingClassifier(
             max_iter=self.iterations,
             learning_rate=0.15,
@@ -203,10 +190,14 @@ class _FittedModel:
     model: Any
     k: int
     trees: bool
-    encoder: NDArray[np.float64] | None = None
+    encoder: NDArray[np.float64] | None = None  # [category, k] shares
 
     def predict_proba(self, evidence: Evidence) -> NDArray[np.float64]:
-        columns = _tree_columns(evidence, self.encoder, None) if self.trees else evidence.columns()
+        if self.trees:
+            shares = None if self.encoder is None else self.encoder[evidence.codes]
+            columns = _tree_columns(evidence, shares)
+        else:
+            columns = evidence.columns()
         found = self.model.predict_proba(columns)
         if found.shape[1] == self.k:
             return np.asarray(found, dtype=np.float64)
@@ -236,27 +227,11 @@ class _FittedConstant:
         return np.full((n, self.k), 1.0 / self.k)
 
 
-def _cell_counts(evidence: Evidence, groups: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """Images per category and group, `[category, k]`."""
-    if evidence.codes is None:
-        raise InputError(
-            f"the table attacker needs one-hot evidence, and {evidence.name} are not; "
-            "name other attackers: --attackers logistic,boosting"
-        )
-    cells = np.bincount(evidence.codes * k + groups, minlength=evidence.categories * k)
-    return cells.reshape(evidence.categories, k).astype(np.float64)
-
-
-def _tree_columns(
-    evidence: Evidence, encoder: NDArray[np.float64] | None, fitted_on: NDArray[np.int64] | None
-) -> NDArray[np.float32]:
-    """Columns for trees; on the rows that were counted (`fitted_on`) each row is taken out of its own count."""
+def _tree_columns(evidence: Evidence, shares: NDArray[np.float64] | None) -> NDArray[np.float32]:
+    """Columns for trees: what the category says (`shares`, `[n, k]`), 0/1 labels, scores."""
     parts: list[NDArray[np.float32]] = []
-    if encoder is not None and evidence.codes is not None:
-        counts = encoder[evidence.codes] + 1.0
-        if fitted_on is not None:
-            counts[np.arange(len(counts)), fitted_on] -= 1.0
-        parts.append(np.log(counts / counts.sum(axis=1, keepdims=True) + 1e-3).astype(np.float32))
+    if shares is not None:
+        parts.append(np.log(shares).astype(np.float32))
     if evidence.binary is not None:
         parts.append(evidence.binary.astype(np.float32))
     if evidence.trees is not None:
@@ -273,17 +248,18 @@ def candidates(evidence: Evidence, names: tuple[str, ...]) -> list[Attacker]:
 
     Args:
         evidence: decides whether the table or boosting stands in the default family.
-        names: attackers by name; empty for the default family (logistic and boosting, or logistic and table).
+        names: attackers by name; empty for the default family (logistic and boosting, or logistic and table). The
+            table sits out where there is not one category to look up; named alone, logistic takes its place there,
+            which the estimate's note shows.
 
     Raises:
-        InputError: an unknown name, or one that cannot read this evidence where it stands alone.
+        InputError: an unknown name.
     """
     unknown = [name for name in names if name not in ATTACKERS]
     if unknown:
         raise InputError(f"--attackers: there is no {unknown[0]!r}; choose from {', '.join(ATTACKERS)}")
     wanted = names or (("logistic", "table") if evidence.only_codes else ("logistic", "boosting"))
-    if evidence.codes is None or not evidence.only_codes:
-        # A table beside score evidence has nothing to look up; the rest of the family carries on.
+    if not evidence.only_codes:
         wanted = tuple(name for name in wanted if name != "table") or ("logistic",)
     found: list[Attacker] = []
     for name in wanted:

@@ -129,10 +129,13 @@ def solve(noise: Noise, f1: float, rows: NDArray[np.int64]) -> float:
     """The corruption probability at which this draw scores `f1` on `rows`, by bisection.
 
     Raises:
-        UndefinedError: `f1` lies below the channel's floor, or above 1; nothing is extrapolated.
+        UndefinedError: `f1` lies below the channel's floor, or above 1 (nothing is extrapolated), or no target has a
+            positive in `rows`, so that F1 is not defined.
     """
     low, high = 0.0, _MOST[noise.channel]
     floor = noise.f1(high, rows)
+    if np.isnan(floor) or np.isnan(f1):
+        raise UndefinedError("F1 is not defined: no target has a positive among these images")
     if f1 < floor:
         raise UndefinedError(
             f"F1 {f1:.3f} is below what the channel {noise.channel!r} can reach here ({floor:.3f}); "

@@ -59,7 +59,9 @@ def parse_levels(text: str) -> Levels:
                 f"--levels: expected a number of levels, F1 values or none, found {token.strip()!r}; "
                 "for example --levels 12,0.401"
             ) from None
-        if number >= 2 and number == int(number):
+        if number >= 2 and number.is_integer():
+            if count:
+                raise InputError(f"--levels: two numbers of levels, {count} and {token.strip()}; give one")
             count = int(number)
         elif 0 < number <= 1:
             exact.append(number)

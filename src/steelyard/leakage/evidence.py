@@ -48,6 +48,16 @@ class Evidence:
             trees=None if self.trees is None else self.trees[rows],
         )
 
+    def equals(self, other: "Evidence") -> bool:
+        """Whether both show the same of every image."""
+        pairs = (
+            (self.codes, other.codes),
+            (self.binary, other.binary),
+            (self.linear, other.linear),
+            (self.trees, other.trees),
+        )
+        return all(a is b or (a is not None and b is not None and np.array_equal(a, b)) for a, b in pairs)
+
     @property
     def only_codes(self) -> bool:
         """Whether one categorical value is all there is (the majority table is then the strongest attacker)."""

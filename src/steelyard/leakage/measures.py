@@ -1,14 +1,19 @@
 """Leakage, amplification and information as estimates, with the attackers' spread apart from the images' sampling.
 
 A value is the mean over rounds of group-balanced accuracy (or bits). Its interval joins two variances: between rounds
-(the attacker: seed, subset, corruption draw), divided by the rounds, and over images (stratified by group). The fit's
-own training images are held fixed.
+(the attacker: seed, subset, corruption draw), divided by the rounds, and over images (stratified by group). All rounds
+share their images, so what a fit owes to its sample does not average out over rounds. Where the same evidence of an
+image is judged one way in one round and another way in the next, that dependence shows: the variance within images
+counts twice among the images' (images sway the fits that score others, and are scored by fits that others sway). Over
+simulations without a leak, and with weak and strong ones, this keeps the intervals at their level; without it, those of
+unsteady attackers cover 90 to 93 %. A single round cannot show it, and its cross-fitted intervals cover 84 to 91 %.
 
 Wang et al., ICCV 2019, https://arxiv.org/abs/1811.08489; usable information: Xu et al., ICLR 2020,
 https://arxiv.org/abs/2002.10689.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,29 +23,40 @@ from steelyard.leakage.search import Attacked, balanced_mean
 
 LEVEL = 0.95
 _Z = 1.959963984540054  # standard normal quantile of LEVEL
+_BELOW_CHANCE = (
+    "below chance; cross-fitting reads so where labels were balanced by selection (what one fold has more of, the "
+    "others have less of): there, read it as no leakage"
+)
 
 
 def leakage(name: str, attacked: Attacked, *, of: str) -> Estimate:
     """Share of images whose group the attacker names, groups counting equally; a fraction, chance is 1/k."""
-    rounds = balanced_mean(attacked.credit, attacked.groups)
-    shares = np.array([attacked.credit[:, attacked.groups == g].mean() for g in range(attacked.k)], dtype=np.float64)
-    sizes = np.bincount(attacked.groups, minlength=attacked.k)
-    # The variance of 0/1 outcomes, also where shared ties make the credits themselves vary less.
-    sampling = float(np.sum(shares * (1.0 - shares) / sizes)) / attacked.k**2
-    return _estimate(name, rounds, sampling, attacked, of, "fraction", (0.0, 1.0))
+    credit = attacked.credit
+    rounds = balanced_mean(credit, attacked.groups)
+    sampling = _sampling_variance(credit.mean(axis=0), attacked) + _fit_variance(credit, attacked)
+    # A tie is a coin: sharing its credit takes the coin out of the value, not out of what one more image would say.
+    sampling += _variance_of_mean((credit * (1.0 - credit)).mean(axis=0), attacked)
+    estimate = _estimate(name, rounds, sampling, attacked, of, "fraction", (0.0, 1.0))
+    if estimate.high < 1.0 / attacked.k:
+        return replace(estimate, note=f"{estimate.note}; {_BELOW_CHANCE}")
+    return estimate
 
 
 def difference(name: str, minuend: Attacked, subtrahend: Attacked, *, of: str, scheme: str) -> Estimate:
-    """Leakage of one kind of evidence less that of another, on the same images in the same rounds."""
+    """Leakage of one kind of evidence less that of another, on the same images in the same rounds.
+
+    The subtrahend may be corrupted anew in every round; how unsteady the fits are is seen on the minuend.
+    """
     rounds = balanced_mean(minuend.credit, minuend.groups) - balanced_mean(subtrahend.credit, subtrahend.groups)
     sampling = _sampling_variance((minuend.credit - subtrahend.credit).mean(axis=0), minuend)
+    sampling += _fit_variance(minuend.credit, minuend)
     return _estimate(name, rounds, sampling, minuend, of, "difference", (-1.0, 1.0), scheme)
 
 
 def usable_information(name: str, attacked: Attacked, *, of: str) -> Estimate:
     """log2 k less the cross-fitted log loss, in bits: what attackers of the family can use; 0 is none."""
     rounds = math.log2(attacked.k) - balanced_mean(attacked.bits, attacked.groups)
-    sampling = _sampling_variance(attacked.bits.mean(axis=0), attacked)
+    sampling = _sampling_variance(attacked.bits.mean(axis=0), attacked) + _fit_variance(attacked.bits, attacked)
     return _estimate(name, rounds, sampling, attacked, of, "bits", (-math.inf, math.inf))
 
 
@@ -48,17 +64,31 @@ def conditional_leakage(labels: Attacked, together: Attacked, *, of: str) -> Est
     """Bits about the group that predictions add beyond the true labels: H(G|Y) − H(G|Y, Ŷ)."""
     gain = labels.bits - together.bits
     rounds = balanced_mean(gain, labels.groups)
-    sampling = _sampling_variance(gain.mean(axis=0), labels)
+    sampling = _sampling_variance(gain.mean(axis=0), labels) + _fit_variance(gain, labels)
     return _estimate("conditional_leakage", rounds, sampling, labels, of, "bits", (-math.inf, math.inf))
 
 
 def _sampling_variance(values: NDArray[np.float64], attacked: Attacked) -> float:
     """Variance of the group-balanced mean of `[m]` values over samples of images."""
-    total = 0.0
+    spread = np.zeros(len(values))
     for group in range(attacked.k):
-        members = values[attacked.groups == group]
-        total += float(members.var(ddof=1)) / len(members) if len(members) > 1 else 0.0
-    return total / attacked.k**2
+        members = attacked.groups == group
+        spread[members] = values[members].var(ddof=1) if members.sum() > 1 else 0.0
+    return _variance_of_mean(spread, attacked)
+
+
+def _fit_variance(values: NDArray[np.float64], attacked: Attacked) -> float:
+    """What the images' sampling adds by way of the fits, seen in `[R, m]` values that change between rounds."""
+    if attacked.redrawn or len(values) < 2:
+        return 0.0
+    return 2.0 * _variance_of_mean(values.var(axis=0, ddof=1), attacked)
+
+
+def _variance_of_mean(variances: NDArray[np.float64], attacked: Attacked) -> float:
+    """Variance of the group-balanced mean of values whose own variances are `[m]`."""
+    sizes = np.bincount(attacked.groups, minlength=attacked.k)
+    sums = np.bincount(attacked.groups, weights=variances, minlength=attacked.k)
+    return float(np.sum(sums / sizes**2)) / attacked.k**2
 
 
 def _estimate(

@@ -19,6 +19,7 @@ from steelyard.base.random import stream
 from steelyard.leakage.measures import LEVEL
 from steelyard.leakage.search import Attacked
 from steelyard.metrics.bootstrap import draw_weights
+from steelyard.metrics.counting import mean_defined
 
 FOLDS = 5
 
@@ -57,13 +58,13 @@ def cell_predictability(
 def label_predictability(
     credit: NDArray[np.float64], asked: NDArray[np.uint8], weights: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Mean over labels of balanced accuracy under row weights `[n, r]`, labels without either class left out: `[r]`."""
+    """Balanced accuracy of each label under row weights `[n, r]`, NaN where a class has no weight: `[t, r]`."""
     positives, negatives = asked.astype(np.float32), (1 - asked).astype(np.float32)
     counted = credit.astype(np.float32)
     hits = ((positives * counted).T @ weights, (negatives * counted).T @ weights)
     sizes = (positives.T @ weights, negatives.T @ weights)
     positive, negative = (hit / np.where(size > 0, size, np.nan) for hit, size in zip(hits, sizes, strict=True))
-    return np.asarray(np.nanmean(0.5 * (positive + negative), axis=0))
+    return np.asarray(0.5 * (positive + negative), dtype=np.float64)
 
 
 def attribute_to_target(
@@ -76,7 +77,7 @@ def attribute_to_target(
     scheme: str,
     draws: int = 300,
 ) -> Estimate:
-    """DPA from the protected attribute to the target.
+    """DPA from the protected attribute to the target, over the labels that have both classes on both sides.
 
     Args:
         groups: `[n]` true groups.
@@ -88,17 +89,23 @@ def attribute_to_target(
         draws: bootstrap rounds over images.
 
     Raises:
-        UndefinedError: no label has both positives and negatives.
+        UndefinedError: no label has both positives and negatives, among the predictions and among the labels.
     """
+    name = "directional_predictability_attribute_to_target"
     n = len(groups)
     weights = _weights(n, draws, seed)
     model: list[NDArray[np.float64]] = []
     data: list[NDArray[np.float64]] = []
     for r, truth in enumerate(corrupted):
         folds = stream(seed, "dpa folds", r).permutation(n) % FOLDS
-        for asked, found in ((predicted, model), (truth, data)):
-            found.append(label_predictability(cell_predictability(groups, asked, folds, k), asked, weights))
-    return _estimate("directional_predictability_attribute_to_target", np.array(model), np.array(data), n, scheme)
+        said, known = (
+            label_predictability(cell_predictability(groups, asked, folds, k), asked, weights)
+            for asked in (predicted, truth)
+        )
+        one_sided = np.isnan(said) | np.isnan(known)
+        model.append(mean_defined(np.where(one_sided, np.nan, said), 0))
+        data.append(mean_defined(np.where(one_sided, np.nan, known), 0))
+    return _estimate(name, np.array(model), np.array(data), n, scheme)
 
 
 def _weights(n: int, draws: int, seed: int) -> NDArray[np.float32]:
@@ -128,7 +135,8 @@ def _weighted_balanced(attacked: Attacked, weights: NDArray[np.float32]) -> NDAr
     means = []
     for group in range(attacked.k):
         members = attacked.groups == group
-        means.append(attacked.credit[:, members] @ weights[members] / weights[members].sum(axis=0))
+        sizes = weights[members].sum(axis=0)
+        means.append(attacked.credit[:, members] @ weights[members] / np.where(sizes > 0, sizes, np.nan))
     return np.asarray(np.mean(means, axis=0))
 
 
@@ -136,10 +144,11 @@ def _estimate(
     name: str, psi_model: NDArray[np.float64], psi_data: NDArray[np.float64], n: int, scheme: str
 ) -> Estimate:
     ratio = (psi_model - psi_data) / (psi_model + psi_data)  # [R, 1 + draws]
-    if not np.isfinite(ratio).all():
-        raise UndefinedError(f"{name}: no label has both positives and negatives")
+    if not np.isfinite(ratio[:, 0]).all():
+        raise UndefinedError(f"{name}: no label has both positives and negatives, in labels and predictions alike")
     value = float(ratio[:, 0].mean())
-    sd_images = float(ratio[:, 1:].mean(axis=0).std(ddof=1))
+    resampled = ratio[:, 1:].mean(axis=0)
+    sd_images = float(resampled[np.isfinite(resampled)].std(ddof=1))
     spread = float(ratio[:, 0].std(ddof=1)) if len(ratio) > 1 else 0.0
     half = 1.959963984540054 * float(np.hypot(sd_images, spread / np.sqrt(len(ratio))))
     return Estimate(

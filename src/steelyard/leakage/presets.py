@@ -134,7 +134,7 @@ def run_preset(
         seed: of draws and networks.
 
     Raises:
-        InputError: a split is missing.
+        InputError: a split is missing, or has no image of some group.
         MissingExtraError: PyTorch is not installed.
     """
     empty = [name for name in preset.sizes if not len(splits.get(name, ()))]
@@ -143,6 +143,13 @@ def run_preset(
             f"--preset {preset.name}: needs train, val and test rows, and {empty[0]} has none; "
             "leave --preset out, or give a split column with all three"
         )
+    for name in preset.sizes:
+        absent = np.flatnonzero(np.bincount(groups[splits[name]], minlength=k) == 0)
+        if len(absent):
+            raise InputError(
+                f"--preset {preset.name}: needs images of every group, and {name} has none of group number "
+                f"{absent[0] + 1} of {k}; leave --preset out, or add some"
+            )
     drawn, note = draw_rounds(preset, groups, splits, rounds=rounds, seed=seed)
     tasks, categories = [], None
     for r, rows in enumerate(drawn):
@@ -225,17 +232,19 @@ def _over_rounds(
 ) -> Estimate:
     value = float(values.mean())
     half = _Z * math.hypot(sd_images, spread / math.sqrt(len(values)))
+    lowest = -1.0 if unit == "difference" else 0.0
+    alone = len(values) == 1
     return Estimate(
         name=name,
         value=value,
-        low=value - half,
-        high=value + half,
+        low=max(lowest, value - half),
+        high=min(1.0, value + half),
         level=LEVEL,
         n=runs.n,
         unit=unit,
         of=of,
         scheme=runs.scheme,
-        varied=("attacker", "images"),
-        sd_attacker=spread,
+        varied=("images",) if alone else ("attacker", "images"),
+        sd_attacker=None if alone else spread,
         sd_images=sd_images,
     )

@@ -36,6 +36,7 @@ class Attacked:
         k: number of groups.
         scheme: the plan in words.
         chosen: how often each attacker was chosen for its accuracy.
+        redrawn: whether the evidence differs between rounds (labels corrupted anew).
     """
 
     credit: NDArray[np.float64]
@@ -44,6 +45,7 @@ class Attacked:
     k: int
     scheme: str
     chosen: Counter[str]
+    redrawn: bool = False
 
 
 def credit_of(shares: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -167,20 +169,24 @@ def run(
     truth = groups[plan.scored]
     if len(np.unique(truth)) < k:
         raise UndefinedError(f"leakage needs every group among the scored images ({plan.scheme})")
-    tasks = []
+    tasks, redrawn = [], []
     for draw in draws:
-        rounds = {r: draw(r) for r in {part.round for part in plan.parts}}
+        rounds = [draw(r) for r in range(plan.rounds)]
+        redrawn.append(any(not rounds[0].equals(other) for other in rounds[1:]))
         tasks += [(_attack_task, (rounds[part.round], groups, part, k, names, seed)) for part in plan.parts]
     results = in_parallel(tasks, workers)
     per_draw = len(plan.parts)
-    return [_gather(results[i * per_draw : (i + 1) * per_draw], plan, truth, k) for i in range(len(draws))]
+    return [
+        _gather(results[i * per_draw : (i + 1) * per_draw], plan, truth, k, redrawn=redrawn[i])
+        for i in range(len(draws))
+    ]
 
 
-def _gather(results: Sequence[Any], plan: Plan, truth: NDArray[np.int64], k: int) -> Attacked:
+def _gather(results: Sequence[Any], plan: Plan, truth: NDArray[np.int64], k: int, *, redrawn: bool) -> Attacked:
     credit = np.full((plan.rounds, len(plan.scored)), np.nan)
     bits = np.full_like(credit, np.nan)
     for part, (part_credit, part_bits, _) in zip(plan.parts, results, strict=True):
         at = np.searchsorted(plan.scored, part.score)
         credit[part.round, at] = part_credit
         bits[part.round, at] = part_bits
-    return Attacked(credit, bits, truth, k, plan.scheme, Counter(name for _, _, name in results))
+    return Attacked(credit, bits, truth, k, plan.scheme, Counter(name for _, _, name in results), redrawn)

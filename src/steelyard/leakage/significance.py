@@ -14,6 +14,8 @@ from steelyard.leakage.measures import LEVEL
 from steelyard.leakage.plan import Part, Rows, balanced_rows
 from steelyard.leakage.search import attack, balanced_mean, in_parallel
 
+_ROUNDING = 1e-9
+
 
 def p_value(observed: float, null: NDArray[np.float64], *, rng: np.random.Generator | None = None) -> float:
     """Share of permutations (the observed one among them) that score at least as high.
@@ -24,8 +26,9 @@ def p_value(observed: float, null: NDArray[np.float64], *, rng: np.random.Genera
         rng: breaks ties at random where given (then exactly uniform without leakage); else ties count against the
             finding, and the smallest possible value is 1 / (B + 1).
     """
-    above = int(np.count_nonzero(null > observed))
-    tied = int(np.count_nonzero(null == observed)) + 1
+    # Means of the same credits can differ by rounding, and must still tie.
+    above = int(np.count_nonzero(null > observed + _ROUNDING))
+    tied = int(np.count_nonzero(np.abs(null - observed) <= _ROUNDING)) + 1
     share = float(rng.random()) if rng is not None else 1.0
     return (above + share * tied) / (len(null) + 1)
 
@@ -80,7 +83,7 @@ def permutation_test(
         fit: rows to fit on (one group-balanced draw of them).
         score: rows to score; None splits `fit` in two thirds and one third.
         k: number of groups.
-        permutations: how often the groups are shuffled and the whole search repeated.
+        permutations: how often the groups are shuffled and the whole search repeated; 1 or more.
         names: the attackers; empty for the default family.
         seed: seed of the split, the permutations and the fits.
         workers: processes.
@@ -103,7 +106,7 @@ def permutation_test(
     return Estimate(
         name="leakage_p_value",
         value=value,
-        low=float(beta.ppf(tail, max(above, 1), permutations + 2 - max(above, 1))),
+        low=float(beta.ppf(tail, above, permutations + 2 - above)) if above else 0.0,
         high=float(beta.ppf(1.0 - tail, above + 1, max(permutations + 1 - above, 1e-9))),
         n=len(part.score),
         unit="probability",
