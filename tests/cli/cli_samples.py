@@ -17,11 +17,31 @@ OBJECTS = ("o0", "o1", "o2", "o3", "o4")
 FLAGS = (*OBJECTS, "never")
 ROWS = {"train": 300, "val": 120, "test": 180}
 
-QUICK = (
-    "--rounds 2 --folds 3 --permutations 3 --bootstrap 40 --levels 3 --workers 1 --attackers logistic --quiet"
-).split()
-SINGLE = "audit --labels labels.csv --protected sex --target verb".split()
-MULTI = "audit --labels labels.csv --protected sex --targets o*,never".split()
+QUICK = "--rounds 2 --folds 3 --permutations 3 --bootstrap 40 --levels 3 --workers 1 --attackers logistic --quiet"
+SINGLE = "audit --labels labels.csv --protected sex --target verb"
+MULTI = "audit --labels labels.csv --protected sex --targets o*,never"
+
+AUDITS = {
+    "verbs": SINGLE,
+    "objects": MULTI,
+    "verbs, test": f"{SINGLE} --predictions verbs_test.csv --kind logits",
+    "verbs, all splits": f"{SINGLE} --predictions verbs_all.csv --kind logits --predicted-protected seen",
+    "verbs, no split": f"{SINGLE.replace('labels.csv', 'unsplit.csv')} --predictions verbs_all.csv --kind logits",
+    "verbs, decisions": f"{SINGLE} --predictions verbs_decisions.csv --kind decisions",
+    "objects, test": f"{MULTI} --predictions objects_test.csv --kind logits",
+    "objects, f1": f"{MULTI} --predictions objects_probabilities.csv --kind probabilities --threshold f1",
+    "objects, calibrated": f"{MULTI} --predictions objects_valtest.csv --kind logits --threshold calibrated",
+    "objects, val only": f"{MULTI} --predictions objects_val.csv --kind probabilities --threshold f1",
+    "objects, decisions": f"{MULTI} --predictions objects_decisions.csv --kind decisions --predicted-protected seen",
+    "objects, below the floor": f"{MULTI} --predictions objects_hopeless.csv --kind logits",
+    "three groups, verbs": f"{SINGLE.replace('sex', 'place')} --predictions verbs_test.csv --kind logits",
+    "three groups, objects": "audit --labels labels.csv --protected place --targets o* "
+    "--predictions objects_test.csv --kind logits",
+    "no curve, no p-value": f"{SINGLE} --levels none --permutations 0",
+    "one round": f"{SINGLE} --predictions verbs_test.csv --kind logits --rounds 1",
+    "default family": f"{MULTI} --predictions objects_test.csv --kind logits --attackers logistic,boosting "
+    "--levels none --rounds 1 --permutations 1",
+}
 
 
 def world(seed: int = 5) -> pd.DataFrame:
@@ -111,9 +131,15 @@ def _refuse(constant: str) -> None:
     raise AssertionError(f"{constant} in a report")
 
 
-def audit(folder: Path, words: list[str], out: Path) -> Run:
-    """Run the command inside `folder`, in this process."""
+def audit(folder: Path, command: str, out: Path) -> Run:
+    """Run `audit …` inside `folder`, in this process; what `command` says goes before the quick options."""
+    verb, *words = command.split()
     said, progress = io.StringIO(), io.StringIO()
     with contextlib.chdir(folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(progress):
-        main([words[0], *QUICK, *words[1:], "--out", str(out)])
+        main([verb, *QUICK.split(), *words, "--out", str(out)])
     return Run(said.getvalue(), progress.getvalue(), out)
+
+
+def call(command: str) -> None:
+    """The command as typed."""
+    main(command.split())

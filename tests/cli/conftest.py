@@ -5,46 +5,7 @@ from pathlib import Path
 
 import pytest
 import threadpoolctl
-from cli_samples import MULTI, SINGLE, Run, audit, write_world
-
-AUDITS: dict[str, list[str]] = {
-    "verbs": SINGLE,
-    "objects": MULTI,
-    "verbs, test": [*SINGLE, *"--predictions verbs_test.csv --kind logits".split()],
-    "verbs, all splits": [
-        *SINGLE,
-        *"--predictions verbs_all.csv --kind logits --predicted-protected seen".split(),
-    ],
-    "verbs, no split": [
-        *"audit --labels unsplit.csv --protected sex --target verb".split(),
-        *"--predictions verbs_all.csv --kind logits".split(),
-    ],
-    "verbs, decisions": [*SINGLE, *"--predictions verbs_decisions.csv --kind decisions".split()],
-    "objects, test": [*MULTI, *"--predictions objects_test.csv --kind logits".split()],
-    "objects, f1": [*MULTI, *"--predictions objects_probabilities.csv --kind probabilities --threshold f1".split()],
-    "objects, calibrated": [*MULTI, *"--predictions objects_valtest.csv --kind logits --threshold calibrated".split()],
-    "objects, val only": [*MULTI, *"--predictions objects_val.csv --kind probabilities --threshold f1".split()],
-    "objects, decisions": [
-        *MULTI,
-        *"--predictions objects_decisions.csv --kind decisions --predicted-protected seen".split(),
-    ],
-    "objects, below the floor": [*MULTI, *"--predictions objects_hopeless.csv --kind logits".split()],
-    "three groups, verbs": [
-        *"audit --labels labels.csv --protected place --target verb".split(),
-        *"--predictions verbs_test.csv --kind logits".split(),
-    ],
-    "three groups, objects": [
-        *"audit --labels labels.csv --protected place --targets o*".split(),
-        *"--predictions objects_test.csv --kind logits".split(),
-    ],
-    "no curve, no p-value": [*SINGLE, *"--levels none --permutations 0".split()],
-    "one round": [*SINGLE, *"--predictions verbs_test.csv --kind logits --rounds 1".split()],
-    "default family": [
-        *MULTI,
-        *"--predictions objects_test.csv --kind logits --attackers logistic,boosting --levels none".split(),
-        *"--rounds 1 --permutations 1".split(),
-    ],
-}
+from cli_samples import AUDITS, Run, audit, write_world
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,7 +11,6 @@ from cli_samples import FLAGS, OBJECTS, SINGLE, VERBS, Run, audit
 from sklearn.metrics import average_precision_score, f1_score
 
 import steelyard as sy
-from steelyard.cli.main import main
 
 Audited = Callable[[str], Run]
 
@@ -209,9 +208,9 @@ def test_planted_leak_is_found_and_shuffled_groups_are_not(desk: Path, tmp_path:
     labels.loc[labels["verb"] == "", "verb"] = np.where(labels.loc[labels["verb"] == "", "sex"] == "man", "cook", "run")
     labels["shuffled"] = rng.permutation(labels["sex"])
     labels.to_csv(tmp_path / "planted.csv", index=False)
-    words = "audit --labels planted.csv --target verb --rounds 3 --permutations 19 --levels none".split()
-    planted = audit(tmp_path, [*words, "--protected", "sex"], tmp_path / "a").report
-    nothing = audit(tmp_path, [*words, "--protected", "shuffled"], tmp_path / "b").report
+    command = "audit --labels planted.csv --target verb --rounds 3 --permutations 19 --levels none --protected"
+    planted = audit(tmp_path, f"{command} sex", tmp_path / "a").report
+    nothing = audit(tmp_path, f"{command} shuffled", tmp_path / "b").report
     leak, chance = planted["estimates"][0], nothing["estimates"][0]
     assert leak["name"] == chance["name"] == "dataset_leakage"
     assert leak["low"] <= p <= leak["high"]  # the Bayes accuracy
@@ -236,9 +235,9 @@ def test_a_model_that_uses_the_group_is_told_from_one_that_does_not(tmp_path: Pa
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     found = {}
     for name in ("honest", "using"):
-        words = f"audit --labels labels.csv --protected sex --target verb --predictions {name}.csv --kind logits"
+        command = f"{SINGLE} --predictions {name}.csv --kind logits"
         extra = "--levels none --permutations 0 --attackers logistic,table"
-        found[name] = audit(tmp_path, f"{words} {extra}".split(), tmp_path / name)
+        found[name] = audit(tmp_path, f"{command} {extra}", tmp_path / name)
     for name in ("conditional_leakage", "amplification_decisions"):
         honest_one, using = found["honest"].estimate(name), found["using"].estimate(name)
         assert honest_one["low"] <= 0 <= honest_one["high"]
@@ -247,10 +246,10 @@ def test_a_model_that_uses_the_group_is_told_from_one_that_does_not(tmp_path: Pa
 
 
 def test_one_seed_gives_one_report_and_another_seed_another(desk: Path, tmp_path: Path, audited: Audited) -> None:
-    words = [*SINGLE, *"--predictions verbs_test.csv --kind logits".split()]
+    command = f"{SINGLE} --predictions verbs_test.csv --kind logits"
     first = audited("verbs, test").report
-    again = audit(desk, words, tmp_path / "again").report
-    other = audit(desk, [*words, "--seed", "1"], tmp_path / "other").report
+    again = audit(desk, command, tmp_path / "again").report
+    other = audit(desk, f"{command} --seed 1", tmp_path / "other").report
     parts = ("estimates", "curve", "per_label", "omitted", "data", "notes")
     assert {part: first[part] for part in parts} == {part: again[part] for part in parts}
     assert first["estimates"] != other["estimates"]
@@ -258,7 +257,7 @@ def test_one_seed_gives_one_report_and_another_seed_another(desk: Path, tmp_path
 
 
 def test_two_processes_find_what_one_finds(desk: Path, tmp_path: Path, audited: Audited) -> None:
-    run = audit(desk, [*SINGLE, "--workers", "2"], tmp_path / "two")
+    run = audit(desk, f"{SINGLE} --workers 2", tmp_path / "two")
     assert run.report["estimates"] == audited("verbs").report["estimates"]
     assert run.report["curve"] == audited("verbs").report["curve"]
 
@@ -266,7 +265,7 @@ def test_two_processes_find_what_one_finds(desk: Path, tmp_path: Path, audited: 
 @pytest.mark.torch
 def test_the_mlp_joins_by_name(desk: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the MLP needs the train extra")
-    run = audit(desk, [*SINGLE, *"--attackers mlp --rounds 1 --levels none --permutations 0".split()], tmp_path / "mlp")
+    run = audit(desk, f"{SINGLE} --attackers mlp --rounds 1 --levels none --permutations 0", tmp_path / "mlp")
     estimate = run.estimate("dataset_leakage")
     assert estimate["note"] == "attackers chosen: mlp 1"
     assert estimate["value"] > 0.6
@@ -275,8 +274,8 @@ def test_the_mlp_joins_by_name(desk: Path, tmp_path: Path) -> None:
 @pytest.mark.torch
 def test_a_preset_marks_its_figures_as_folded_and_keeps_the_rest(desk: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the presets need the train extra")
-    words = [*SINGLE, *"--predictions verbs_all.csv --kind logits --preset wang2019-imsitu --rounds 1".split()]
-    run = audit(desk, [*words, "--levels", "none"], tmp_path / "preset")
+    model = "--predictions verbs_all.csv --kind logits"
+    run = audit(desk, f"{SINGLE} {model} --preset wang2019-imsitu --rounds 1 --levels none", tmp_path / "preset")
     folded = {e["name"] for e in run.report["estimates"] if e["folded"]}
     assert folded == {"dataset_leakage", "model_leakage", "dataset_leakage_at_f1", "amplification"}
     note = run.estimate("dataset_leakage")["scheme"]
@@ -291,24 +290,8 @@ def test_a_preset_marks_its_figures_as_folded_and_keeps_the_rest(desk: Path, tmp
 @pytest.mark.torch
 def test_a_preset_on_test_predictions_alone_says_what_it_cannot_measure(desk: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the presets need the train extra")
-    words = [*SINGLE, *"--predictions verbs_decisions.csv --kind decisions --preset wang2019-imsitu".split()]
-    run = audit(desk, [*words, "--rounds", "1"], tmp_path / "preset")
+    model = "--predictions verbs_decisions.csv --kind decisions"
+    run = audit(desk, f"{SINGLE} {model} --preset wang2019-imsitu --rounds 1", tmp_path / "preset")
     for name in ("model_leakage", "dataset_leakage_at_f1", "amplification"):
         assert "covers no train" in run.omitted()[name]
     assert len(run.omitted()) == len(run.report["omitted"])
-
-
-def test_alpha_of_the_command_is_the_programs(desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    kept = tmp_path / "kept.csv"
-    main(
-        [
-            "balance",
-            str(desk / "labels.csv"),
-            *"--protected sex --target verb --alpha 1.5 --quiet --out".split(),
-            str(kept),
-        ]
-    )
-    table = pd.read_csv(kept)
-    counts = table.groupby("verb")["sex"].value_counts().unstack()
-    assert (counts.max(axis=1) <= 1.5 * counts.min(axis=1)).all()
-    assert f"kept {len(table):,} of 600 images" in capsys.readouterr().out

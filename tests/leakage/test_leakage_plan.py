@@ -94,7 +94,7 @@ def test_a_group_too_small() -> None:
         check_group_sizes(groups, np.arange(51), ("adult", "child", "elder"), "the test rows of faces.csv")
     assert str(caught.value) == (
         "group 'child' has 9 images in the test rows of faces.csv, at least 10 are needed to split; "
-        "add images of that group, or leave it out of the table"
+        "add images of that group, leave it out of the table, or use fewer folds"
     )
     check_group_sizes(groups, np.arange(51), ("adult", "child", "elder"), "here", least=9)
     with pytest.raises(InputError, match="group 'elder' has 0 images"):

@@ -40,7 +40,8 @@ class Parser(ArgumentParser):
         said = re.sub(r'^Parser key "(\w+)":', r"--\1:", said)
         found = re.search(r"required: (\w+)\.", said)  # the whole command's parser speaks of a verb's options
         verb = found[1] if found else self.verb
-        fail(f"{said.replace(f'{verb}.', '') if verb else said} (see {f'steelyard {verb}'.strip()} --help)")
+        said = said.replace(f"{verb}.", "") if found else said
+        fail(f"{said} (see {f'steelyard {verb}'.strip()} --help)")
 
 
 def fail(message: object) -> NoReturn:
@@ -76,7 +77,8 @@ def add_run_options(parser: Parser) -> None:
     """The options of every verb that takes a while."""
     add_whole(parser, "--seed", default=0, least=0, help="of everything random")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
-    parser.add_argument("--config", action="config", metavar="FILE", help="YAML file of these options, without dashes")
+    words = "YAML file of these options; what stands after it on the command line wins"
+    parser.add_argument("--config", action="config", metavar="FILE", help=words)
 
 
 def add_whole(parser: Parser, option: str, *, help: str, default: int | None = None, least: int | None = None) -> None:

@@ -137,7 +137,7 @@ def measure_model(side: ModelSide, options: AuditOptions, found: Findings, *, le
     )
     _add_leakage(side, scores is not None, (at_f1, decided, told), found, leak=leak)
     found.estimates += [
-        replace(usable_information("usable_information_labels", plain, of="labels"), note="beside the predictions'"),
+        usable_information("usable_information_labels", plain, of="labels"),
         usable_information("usable_information_predictions", told, of=output.name),
         conditional_leakage(plain, together, of=output.name),
     ]

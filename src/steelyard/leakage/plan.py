@@ -67,7 +67,7 @@ def check_group_sizes(
     if counts[small] < least:
         raise InputError(
             f"group {names[small]!r} has {counts[small]} images in {where}, at least {least} are needed to split; "
-            "add images of that group, or leave it out of the table"
+            "add images of that group, leave it out of the table, or use fewer folds"
         )
 
 

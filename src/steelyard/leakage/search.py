@@ -121,7 +121,11 @@ def attack(
 def in_parallel(tasks: Sequence[tuple[Callable[..., Any], tuple[Any, ...]]], workers: int) -> list[Any]:
     """Run independent calls, in order of results; processes where `workers` > 1, since fits hold the interpreter."""
     if workers <= 1 or len(tasks) < 4:
-        return [function(*arguments) for function, arguments in tasks]
+        from threadpoolctl import threadpool_limits
+
+        # One thread, as in each of several processes: the fits are small, and threads cost more than they save.
+        with threadpool_limits(1):
+            return [function(*arguments) for function, arguments in tasks]
     from joblib import Parallel, delayed
 
     calls = (delayed(function)(*arguments) for function, arguments in tasks)

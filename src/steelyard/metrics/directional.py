@@ -191,7 +191,7 @@ def directional_amplification(
         level=level,
         seed=seed,
         unit="difference",
-        of="decisions",
+        of="decisions" if direction == "attribute_to_target" else "predicted groups",
         scheme=f"direction from the {'training' if data.trained else 'evaluated'} labels",
         undefined="no pair with a direction occurs among the evaluated images",
         note=pair_note(data, signs, direction),

@@ -65,7 +65,7 @@ def estimate(
     if np.isnan(ends.low):
         raise UndefinedError(
             f"{name}: no interval, as {lost:,} of {rounds:,} resamples leave it undefined, more than"
-            f" {MAX_UNDEFINED:.0%}: {undefined}, or ask for interval=False"
+            f" {MAX_UNDEFINED:.0%}: {undefined}"
         )
     left_out = f"undefined in {lost:,} of {rounds:,} resamples, which are left out" if lost else ""
     low, high = within_range(name, ends.low, ends.high)

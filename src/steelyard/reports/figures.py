@@ -108,6 +108,8 @@ def naming(name: str, unit: str = "fraction") -> Naming:
 
 def place(estimate: Estimate) -> int:
     """Position of an estimate within its section: the order of the table, unknown measures last."""
+    if estimate.name == "leakage_p_value":
+        return len(NAMES)
     return list(NAMES).index(estimate.name) if estimate.name in NAMES else len(NAMES)
 
 
