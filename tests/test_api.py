@@ -70,7 +70,9 @@ def test_figures_are_estimates_found_by_name(report: sy.AuditReport) -> None:
     leak = report.estimate("dataset_leakage")
     assert isinstance(leak, sy.Estimate)
     assert leak.low <= float(leak) <= leak.high
-    assert report.estimate("no_such_measure") is None
+    assert report.estimate("multi_attribute_amplification_signed") is None
+    with pytest.raises(sy.SteelyardError, match="found 'amplifcation'"):
+        report.estimate("amplifcation")
     decided, scored = report.estimate("leakage_p_value", "decisions"), report.estimate("leakage_p_value", "scores")
     assert decided is not None
     assert scored is not None

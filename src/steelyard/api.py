@@ -20,6 +20,7 @@ def audit(
     protected: str,
     kind: ScoreKind | None = None,
     predicted_protected: str | None = None,
+    predictions_id: str | None = None,
     target: str | None = None,
     targets: str | Sequence[str] | None = None,
     id_column: str | None = None,
@@ -27,7 +28,7 @@ def audit(
     preset: str | None = None,
     levels: str | int | None = None,
     channel: str | None = None,
-    attackers: Sequence[str] = (),
+    attackers: str | Sequence[str] = (),
     rounds: int = 5,
     folds: int = 5,
     permutations: int = 99,
@@ -47,6 +48,7 @@ def audit(
         protected: column of the protected attribute, k ≥ 2 groups.
         kind: `logits`, `probabilities` or `decisions`; may be left out where a Parquet file says it.
         predicted_protected: column of the predictions that holds the group the model predicts.
+        predictions_id: column of ids in the predictions; default: the name it has in the labels.
         target: column of the categories (single-label data).
         targets: names or globs of the 0/1 columns (multi-label data); default: every other 0/1 column.
         id_column: default `image`, `id` or the index.
@@ -77,6 +79,7 @@ def audit(
         protected=protected,
         kind=kind,
         predicted_protected=predicted_protected,
+        predictions_id=predictions_id,
         target=target,
         targets=targets,
         id_column=id_column,
@@ -86,7 +89,7 @@ def audit(
         preset=preset,
         levels=None if levels is None else str(levels),
         channel=channel,
-        attackers=tuple(attackers),
+        attackers=tuple(attackers.split(",")) if isinstance(attackers, str) else tuple(attackers),
         rounds=rounds,
         folds=folds,
         permutations=permutations,

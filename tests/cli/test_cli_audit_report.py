@@ -132,7 +132,10 @@ def test_per_label_csv_and_page_hold_every_target(audited: Audited, name: str) -
     measures = [*(f"ratio:{group}" for group in groups), "single_label_leakage"]
     if "--predictions" in AUDITS[name]:
         ranked = "--kind decisions" not in AUDITS[name]
-        measures += ["average_precision"] * ranked + ["opportunity_difference", "directional_amplification"]
+        measures += ["average_precision"] * ranked + [
+            "opportunity_range" if len(groups) > 2 else "opportunity_difference",
+            "directional_amplification",
+        ]
         measures += ["score_divergence"] * ranked + ["f1"]
     ends = [column for measure in measures for column in (measure, f"{measure}_low", f"{measure}_high")]
     assert list(table.columns) == columns + ends

@@ -138,7 +138,7 @@ CASES: dict[str, tuple[str, tuple[str, Change] | None, str]] = {
         f"{SINGLE} {VERB_SCORES}",
         ("verbs_test.csv", setting(0, "image", "x.jpg")),
         "verbs_test.csv: ids: expected ids of labels.csv (such as '0000.jpg'), found 1 unknown id (id x.jpg); remove "
-        "these rows, add the images to the labels, or name the column of ids with --id",
+        "these rows, add the images to the labels, or name the column of ids with --predictions-id",
     ),
     "an image without a prediction": (
         f"{SINGLE} {VERB_SCORES}",

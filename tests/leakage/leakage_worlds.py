@@ -82,7 +82,9 @@ def codes_evidence(codes: NDArray[np.int64], categories: int) -> Evidence:
 
 def of_credit(credit: NDArray[np.float64], groups: NDArray[np.int64], k: int) -> Attacked:
     """An attack that gave this credit."""
-    return Attacked(credit, np.zeros_like(credit), groups, k, "planted", Counter({"planted": 1}))
+    return Attacked(
+        credit, np.zeros_like(credit), groups, k, "planted", Counter({"planted": 1}), Counter({"planted": 1})
+    )
 
 
 def share(flags: list[bool]) -> float:

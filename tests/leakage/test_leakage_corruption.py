@@ -162,13 +162,13 @@ def test_one_draw_feeds_the_f1_and_the_attacker(kind: str, channel: Channel) -> 
     """Trap W3: the F1 of one corruption beside the leakage of another."""
     rng = np.random.default_rng(7)
     targets, rows = targets_of(kind, 2000, rng), np.arange(500, 2000)
-    corruption = Corruption(targets, kind, 4, channel, rows, 0)  # type: ignore[arg-type]
+    corruption = Corruption(targets, 4, channel, rows, 0)  # type: ignore[arg-type]
     for number in (0, 1):
         shown = corruption.at(0.8)(number)
         seen = shown.codes if shown.codes is not None else shown.binary
         assert seen is not None
         assert macro_f1(targets[rows], seen[rows], 4) == pytest.approx(0.8, abs=3 / len(rows))
-        assert shown.equals(corruption.noise(number).evidence(corruption.strength(0.8, number), corruption.kind))
+        assert shown.equals(corruption.noise(number).evidence(corruption.strength(0.8, number)))
     assert not corruption.at(0.8)(0).equals(corruption.at(0.8)(1))
     assert corruption.floor(2) == max(floor_of(corruption.noise(r), rows) for r in (0, 1))
     assert corruption.mean_strength(0.8, (0, 1)) == np.mean([corruption.strength(0.8, r) for r in (0, 1)])

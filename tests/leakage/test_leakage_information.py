@@ -65,7 +65,7 @@ def simulated(rng: np.random.Generator, lean: float, n: int = 3000, t: int = 15)
     logits += lean * (2 * groups - 1)[:, None] * np.linspace(1, -1, t)  # towards the labels that each group has most
     said = logits.argmax(axis=1)
     rows = np.arange(n)
-    corruption = Corruption(codes, "single", t, "replace", rows, 0)
+    corruption = Corruption(codes, t, "replace", rows, 0)
     labels = codes_evidence(codes, t)
     scores = score_evidence(logits, "logits", "single", np.eye(t, dtype=np.uint8)[said])
     draws = [

@@ -77,7 +77,7 @@ def simulate(world: World, split: Callable[..., object], rounds: int, n: int = 3
         plan = split(groups, seed, rounds)
         decisions = np.where(rng.random(n) < 0.6, codes, rng.integers(world.categories, size=n))
         scored = plan.scored  # type: ignore[attr-defined]
-        corruption = Corruption(codes, "single", world.categories, "replace", scored, seed)
+        corruption = Corruption(codes, world.categories, "replace", scored, seed)
         f1 = macro_f1(codes[scored], decisions[scored], world.categories)
         shown = [codes_evidence(codes, world.categories), codes_evidence(decisions, world.categories)]
         plain, model, data = run(

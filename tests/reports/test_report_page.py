@@ -7,9 +7,12 @@ from html.parser import HTMLParser
 import pytest
 from report_samples import curve, estimate, label_rows, labels_only, many_groups, with_predictions
 
+from steelyard.metrics.catalog import CATALOG, STANDARD
 from steelyard.reports import AuditReport, Interval, LabelRow, Omitted, page
 from steelyard.reports.charts import Axis, axis_in_steps, curve_chart
+from steelyard.reports.figures import MEASURES
 from steelyard.reports.label_charts import label_table, leaking_labels, overall_shares, skewed_labels
+from steelyard.reports.references import reference
 
 MAKERS = [labels_only, with_predictions, many_groups]
 EVIL = """<script>alert("x")</script>&'<img src=x onerror=alert(1)>"""
@@ -191,7 +194,7 @@ def test_skewed_labels_lean_to_both_groups_and_rare_ones_do_not_win():
         label="rare",
         positives=1,
         counts={"man": 1, "woman": 0},
-        measures={"ratio:man": Interval(1.0, 1.0, 1.0), "ratio:woman": Interval(0.0, 0.0, 0.0)},
+        measures={"ratio:man": Interval(1.0, 0.207, 1.0), "ratio:woman": Interval(0.0, 0.0, 0.793)},
     )
     report = replace(labels_only(), per_label=(*label_rows(predictions=False), rare))
     share = overall_shares(report)["man"]
@@ -202,6 +205,9 @@ def test_skewed_labels_lean_to_both_groups_and_rare_ones_do_not_win():
     assert sum(value > share for value in values) == sum(value < share for value in values) == 6
     assert values == sorted(values, reverse=True)
     assert "rare" not in [row[0].label for row in rows]
+    sure = replace(rare, measures={"ratio:man": Interval(1.0, 0.999, 1.0), "ratio:woman": Interval(0.0, 0.0, 0.001)})
+    rows = skewed_labels(replace(report, per_label=(*label_rows(predictions=False), sure))).rows
+    assert "rare" in [row[0].label for row in rows], "a row's own interval decides"
 
 
 def test_more_groups_have_a_point_each():
@@ -216,6 +222,19 @@ def test_table_keeps_what_is_undefined_apart():
     label, cells = table.rows[0]
     assert (label, cells[at].value, cells[at].text) == ("shaving", None, "–")
     assert all(len(row) == len(table.columns) for _, row in table.rows)
+
+
+@pytest.mark.parametrize("paper", sorted({row.paper for row in CATALOG} - {STANDARD}))
+def test_every_source_of_the_catalogue_has_a_full_reference(paper):
+    assert reference(paper) != paper
+    assert reference(paper)[-5:-1].isdigit() or "arXiv" in reference(paper)
+
+
+def test_a_label_has_a_heading_and_a_unit_for_the_largest_difference_of_many_groups():
+    row = LabelRow(label="x", positives=9, measures={"opportunity_range": Interval(0.2, 0.1, 0.3)})
+    column = label_table(replace(many_groups(), per_label=(row,))).columns[-1]
+    assert (column.heading, column.unit) == ("Opportunity difference, largest", "points")
+    assert "opportunity_range" in MEASURES
 
 
 def test_importing_reports_loads_neither_templates_nor_torch():

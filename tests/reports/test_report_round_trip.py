@@ -193,7 +193,8 @@ def test_estimate_is_found_by_name_and_evidence():
     report = with_predictions()
     assert report.estimate("model_leakage").value == 0.770
     assert report.estimate("model_leakage", "labels") is None
-    assert report.estimate("nothing") is None
+    with pytest.raises(InputError, match="found 'nothing'"):
+        report.estimate("nothing")
 
 
 @pytest.mark.parametrize("make", [labels_only, with_predictions, many_groups])

@@ -521,7 +521,7 @@ PREDICTIONS: dict[str, tuple[Make, dict[str, Any], LabelTable, str]] = {
         LOGITS,
         small_labels(),
         "{t}.csv: expected a column of ids ('image', 'id'), found 'picture', 'cat', 'dog'; name the column of ids "
-        "with --id",
+        "with --predictions-id",
     ),
     "ids in a column of scores": (
         csv(SCORES),

@@ -135,7 +135,7 @@ REFUSED = {
         SPLIT,
         replace(PREDICTED, ids=np.array(["x", "q", "r"])),
         "preds.csv: ids: expected ids of labels.csv (such as 'x'), found 2 unknown ids (ids q, r); remove these rows, "
-        "add the images to the labels, or name the column of ids with --id",
+        "add the images to the labels, or name the column of ids with --predictions-id",
     ),
     "duplicates": (
         SPLIT,

@@ -20,6 +20,7 @@ def add_options(parser: Parser) -> None:
         help="what the scores are (default: what the Parquet file says of itself)",
     )
     parser.add_argument("--predicted-protected", metavar="COL", help="column of the group that the model predicts")
+    parser.add_argument("--predictions-id", metavar="COL", help="column of ids there (default: as in the labels)")
     add_table_options(parser)
     parser.add_argument("--preset", help="wang2019-coco or wang2019-imsitu: the published protocol (needs PyTorch)")
     parser.add_argument(
@@ -68,6 +69,7 @@ def run(options: Namespace, command: list[str]) -> None:
         target=options.target,
         targets=options.targets,
         id_column=options.id,
+        predictions_id=options.predictions_id,
         split_column=options.split_column,
     )
     with output_folder(Path(options.out)) as folder:

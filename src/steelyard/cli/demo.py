@@ -24,7 +24,8 @@ def run(options: Namespace, command: list[str]) -> None:
     with on_stderr(quiet=options.quiet) as progress:
         demo = run_demo(Path(options.out), seed=options.seed, progress=progress, command=command)
     print("How much do imSitu's verb labels alone give away about the perceived gender of the person?")
-    print("Share of test images whose group an attacker names from the verb; guessing gets 50 %.\n")
+    print("Share of test images whose group an attacker names from the verb, each group counting the same;")
+    print("guessing gets 50 %.\n")
     print(f"{'training images':<24}{'kept':>8}{'this run':>10}{'95 % interval':>18}   published")
     for row in demo.rows:
         e = row.leakage

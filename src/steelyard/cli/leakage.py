@@ -16,6 +16,7 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--labels", required=True, metavar="FILE", help="CSV, Parquet, NPZ or list_attr_celeba.txt")
     parser.add_argument("--predictions", required=True, metavar="FILE", help="CSV, Parquet or NPZ")
     parser.add_argument("--kind", choices=["logits", "probabilities"], help="what the scores are")
+    parser.add_argument("--predictions-id", metavar="COL", help="column of ids there (default: as in the labels)")
     add_table_options(parser)
     parser.add_argument(
         "--preset", default="wang2019-coco", help="sizes and settings: wang2019-coco or wang2019-imsitu"
@@ -43,6 +44,7 @@ def run(options: Namespace, command: list[str]) -> None:
         target=options.target,
         targets=options.targets,
         id_column=options.id,
+        predictions_id=options.predictions_id,
         split_column=options.split_column,
     )
     with on_stderr(quiet=options.quiet) as progress:

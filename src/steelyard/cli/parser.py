@@ -4,9 +4,9 @@ import re
 import sys
 from argparse import SUPPRESS, Action, ArgumentTypeError
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 
 class Help(DefaultHelpFormatter):
@@ -48,18 +48,6 @@ def fail(message: object) -> NoReturn:
     """Print one line on stderr and exit with 2."""
     print(f"steelyard: {' '.join(str(message).split())}", file=sys.stderr)
     sys.exit(2)
-
-
-class Verb(Protocol):
-    """A verb: a module with these."""
-
-    HELP: str
-
-    def add_options(self, parser: Parser) -> None:
-        """Declare the options."""
-
-    def run(self, options: Namespace, command: list[str]) -> None:
-        """Do the job."""
 
 
 def add_table_options(parser: Parser) -> None:

@@ -29,6 +29,7 @@ from steelyard.jobs.audit_model import (
     model_p_values,
     model_side,
 )
+from steelyard.jobs.audit_notes import notes_on
 from steelyard.jobs.audit_options import AuditOptions, check_options
 from steelyard.jobs.audit_predictability import measure_predictability
 from steelyard.jobs.audit_preset import check_preset, preset_labels, preset_model
@@ -55,6 +56,7 @@ class Sources:
         targets: names or globs of the 0/1 columns (multi-label); None takes every other 0/1 column.
         id_column: column that joins both tables.
         split_column: column of train / val / test.
+        predictions_id: column of ids in the predictions; default: the name it has in the labels.
     """
 
     labels: Any
@@ -66,6 +68,7 @@ class Sources:
     targets: str | Sequence[str] | None = None
     id_column: str | None = None
     split_column: str | None = None
+    predictions_id: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what only predictions could heed.
@@ -76,6 +79,12 @@ class Sources:
         for option, value in (("--kind", self.kind), ("--predicted-protected", self.predicted_protected)):
             if value is not None and self.predictions is None:
                 raise InputError(f"{option} {value}: speaks of predictions, and there are none; add --predictions FILE")
+        paths = [Path(source) for source in (self.labels, self.predictions) if isinstance(source, str | Path)]
+        if len(paths) == 2 and paths[0].resolve() == paths[1].resolve():
+            raise InputError(
+                f"--predictions {paths[1]}: is the file of the labels too, so that labels would pass for predictions; "
+                "put the model's output into a file of its own, its columns named like the targets"
+            )
 
     def read_labels(self) -> LabelTable:
         """The label table."""
@@ -89,11 +98,15 @@ class Sources:
         )
 
     def read_predictions(self, labels: LabelTable) -> PredictionTable | None:
-        """The predictions, or None; their id and split columns bear the labels' names."""
+        """The predictions, or None; the split column, where there is one, bears the labels' name."""
         if self.predictions is None:
             return None
         return read_predictions(
-            self.predictions, labels=labels, kind=self.kind, predicted_protected=self.predicted_protected
+            self.predictions,
+            labels=labels,
+            kind=self.kind,
+            id_column=self.predictions_id,
+            predicted_protected=self.predicted_protected,
         )
 
     def files(self) -> list[Path]:
@@ -200,6 +213,7 @@ def _audited_side(
         predicted_groups=None if joined.predicted_groups is None else joined.predicted_groups[rows],
     )
     cut = replace(decided, matrix=decided.matrix[rows], codes=None if decided.codes is None else decided.codes[rows])
+    found.notes += notes_on(labels, part, cut, name)
     train = None if labels.splits is None else labels.split("train")
     if train is None or not len(train):
         train = None
@@ -258,7 +272,7 @@ def _data(labels: LabelTable, audited: LabelTable, joined: Joined | None, decide
         "counts": label_counts(labels),
         "audited": len(audited),
         "per_label_split": _one_split(audited),
-        "sources": [labels.source] + ([joined.source] if joined is not None else []),
+        "sources": [Path(table.source).name for table in (labels, joined) if table is not None],
         "ignored": list(labels.ignored),
         "threshold": "" if decided is None else decided.rule,
         "balance": balance,

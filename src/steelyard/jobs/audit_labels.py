@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def headline_plan(labels: LabelTable, options: AuditOptions) -> Plan:
     splits = split_rows(labels)
     scored = next((name for name in ("test", "val") if len(splits.get(name, ()))), None)
     if scored is None or not len(splits["train"]):
-        return crossfit_plan(labels, np.arange(len(labels)), labels.source, options)
+        return crossfit_plan(labels, np.arange(len(labels)), Path(labels.source).name, options)
     for name in ("train", scored):
         check_group_sizes(labels.groups, splits[name], labels.group_names, f"the {name} rows of {labels.source}")
     size = len(labels.group_names) * int(np.bincount(labels.groups[splits["train"]]).min())
@@ -140,7 +141,7 @@ def label_p_value(labels: LabelTable, plan: Plan, options: AuditOptions, found: 
 def corruption_for(labels: LabelTable, rows: Rows, options: AuditOptions) -> Corruption:
     """The channel of this audit, F1 measured on `rows`."""
     channel: Channel = options.channel or default_channel(labels.kind)  # type: ignore[assignment]
-    return Corruption(labels.targets, labels.kind, len(labels.target_names), channel, rows, options.seed)
+    return Corruption(labels.targets, len(labels.target_names), channel, rows, options.seed)
 
 
 def measure_curve(

@@ -1,6 +1,7 @@
 """The leakage figures of an audit by the published protocol (`--preset`)."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,8 +105,9 @@ def preset_model(joined: Joined, decided: Decided, options: AuditOptions, found:
     missing = [name for name, rows in split_rows(labels).items() if not len(rows)]
     if labels.splits is None or missing:
         reason = (
-            f"the preset fits its attacker on the model's output for train images, and {joined.source} covers no "
-            f"{missing[0] if missing else 'split'}; predict on all splits, or leave --preset out"
+            "the preset fits its attacker on the model's output for train images, and "
+            f"{Path(joined.source).name} covers no {missing[0] if missing else 'split'}; predict on all splits, or "
+            "leave --preset out"
         )
     elif joined.kind == "decisions":
         reason = "the preset attacks logits, and the table holds decisions"

@@ -1,5 +1,6 @@
 """Quality, amplification by counts, and everything per label, from one set of resamples of the audited images."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from steelyard.jobs.audit_labels import Findings
 from steelyard.jobs.audit_model import NEEDS_PREDICTED, NEEDS_SCORES, ModelSide
 from steelyard.jobs.audit_options import AuditOptions
 from steelyard.leakage.evidence import probabilities
+from steelyard.leakage.measures import LEVEL, Z
 from steelyard.metrics.bootstrap import bootstrap_samples, percentile_interval
 from steelyard.metrics.cooccurrence import single_label_leakage_kernel
 from steelyard.metrics.counting import Floats, Weights, mean_defined, ratio
@@ -18,12 +20,10 @@ from steelyard.metrics.decisions import f1_kernel, f1_micro_kernel
 from steelyard.metrics.directional import direction_signs, directional_amplification
 from steelyard.metrics.estimating import bias_note, estimate, within_range
 from steelyard.metrics.mals import mals_amplification
-from steelyard.metrics.multi_attribute import multi_attribute_amplification
+from steelyard.metrics.multi_attribute import Statistic, multi_attribute_amplification
 from steelyard.metrics.panel import label_panel
 from steelyard.reports.rows import Interval, LabelRow
 from steelyard.tables import LabelTable
-
-LEVEL = 0.95
 
 
 def label_rows(
@@ -91,7 +91,7 @@ def wilson(hits: Floats, total: Floats) -> tuple[Floats, Floats, Floats]:
 
     A bootstrap has none there: 40 images, all of one group, would claim a share of exactly 100 %.
     """
-    share, z = ratio(hits, total), 1.959963984540054
+    share, z = ratio(hits, total), Z
     n = np.where(total > 0, total, np.nan)
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
@@ -141,9 +141,9 @@ def _model_measures(matrix: NDArray[np.uint8], side: ModelSide, options: AuditOp
         if not scored and name in ("average_precision", "score_divergence"):
             found.omit(mean_name, NEEDS_SCORES)
             continue
-        measures[name] = (value[i], *within_range(CATALOG_NAMES.get(name, name), ends.low[i], ends.high[i]))
         if name == "opportunity_difference" and k > 2:
-            mean_name = "opportunity_range"
+            name = mean_name = "opportunity_range"
+        measures[name] = (value[i], *within_range(CATALOG_NAMES.get(name, name), ends.low[i], ends.high[i]))
         if mean_name:
             defined = np.isfinite(value[i])
             _add_mean(mean_name, unit, value[i][defined], samples[:, i, :][:, defined], side, options, found)
@@ -257,7 +257,20 @@ def measure_amplification(side: ModelSide, options: AuditOptions, found: Finding
             backward,
             lambda: directional_amplification(truth, groups, predicted, direction="target_to_attribute", **common),
         )
-    found.attempt(
-        "multi_attribute_amplification",
-        lambda: multi_attribute_amplification(truth, groups, decided, min_support=options.min_support, **common),
+    statistics: tuple[tuple[str, Statistic], ...] = (
+        ("multi_attribute_amplification", "mean_absolute"),
+        ("multi_attribute_amplification_variance", "variance_signed"),
     )
+    for name, statistic in statistics:
+        found.attempt(
+            name,
+            partial(
+                multi_attribute_amplification,
+                truth,
+                groups,
+                decided,
+                statistic=statistic,
+                min_support=options.min_support,
+                **common,
+            ),
+        )

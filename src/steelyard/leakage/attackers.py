@@ -93,7 +93,7 @@ class Stacked:
     """Logistic regression on scores, with what the labels say as a column of its own, left (nearly) unregularised.
 
     One-hot labels beside hundreds of score columns would share one regularisation: strong enough for the scores, it
-    would forget the labels. Here the labels enter as log-probabilities found without the row itself.
+    would forget the labels. Here the labels enter as log-probabilities found without the row's fold.
 
     Attributes:
         strength: inverse regularisation C of the scores.

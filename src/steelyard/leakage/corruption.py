@@ -53,7 +53,7 @@ def macro_f1(truth: NDArray[np.integer], decided: NDArray[np.integer], categorie
 class Noise:
     """One draw of a channel over all rows; `at(p)` are the labels corrupted with probability p.
 
-    The entries corrupted at p are among those corrupted at any larger p, so that F1 falls as p rises.
+    The entries corrupted at p are among those corrupted at any larger p, so that F1 falls on the whole as p rises.
 
     Attributes:
         channel: which channel.
@@ -76,7 +76,7 @@ class Noise:
             truth = np.eye(self.categories, dtype=np.uint8)[truth]
         return np.where(self.when < np.float32(p), self.instead, truth)
 
-    def evidence(self, p: float, kind: Kind) -> Evidence:
+    def evidence(self, p: float) -> Evidence:
         """The corrupted labels as an attacker sees them."""
         labels = self.at(p)
         return label_evidence(labels, "single" if labels.ndim == 1 else "multi", self.categories)

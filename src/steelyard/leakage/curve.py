@@ -13,7 +13,6 @@ from steelyard.base.errors import InputError
 from steelyard.base.random import stream
 from steelyard.leakage.corruption import Channel, Noise, draw_noise, floor_of, solve
 from steelyard.leakage.evidence import Evidence
-from steelyard.tables.label_table import Kind
 
 LOWEST_LEVEL = 0.1
 
@@ -76,7 +75,6 @@ class Corruption:
 
     Attributes:
         targets: `[n]` categories or `[n, t]` 0/1.
-        kind: single-label or multi-label.
         categories: t.
         channel: which channel.
         rows: `[m]` the scored rows, on which F1 is measured.
@@ -84,7 +82,6 @@ class Corruption:
     """
 
     targets: NDArray[np.integer]
-    kind: Kind
     categories: int
     channel: Channel
     rows: NDArray[np.int64]
@@ -114,7 +111,7 @@ class Corruption:
         """The labels at this F1, as evidence of any round."""
 
         def draw(number: int) -> Evidence:
-            return self.noise(number).evidence(self.strength(f1, number), self.kind)
+            return self.noise(number).evidence(self.strength(f1, number))
 
         return draw
 

@@ -13,6 +13,7 @@ https://arxiv.org/abs/2002.10689.
 """
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +23,8 @@ from steelyard.base.estimate import Estimate, Varied
 from steelyard.leakage.search import Attacked, balanced_mean
 
 LEVEL = 0.95
-_Z = 1.959963984540054  # standard normal quantile of LEVEL
+Z = 1.959963984540054  # standard normal quantile of LEVEL
+_ONE_ROUND = "one round only: what the fits owe to their sample is not seen, so the interval is too narrow"
 _BELOW_CHANCE = (
     "below chance; cross-fitting reads so where labels were balanced by selection (what one fold has more of, the "
     "others have less of): there, read it as no leakage"
@@ -36,10 +38,8 @@ def leakage(name: str, attacked: Attacked, *, of: str) -> Estimate:
     sampling = _sampling_variance(credit.mean(axis=0), attacked) + _fit_variance(credit, attacked)
     # A tie is a coin: sharing its credit takes the coin out of the value, not out of what one more image would say.
     sampling += _variance_of_mean((credit * (1.0 - credit)).mean(axis=0), attacked)
-    estimate = _estimate(name, rounds, sampling, attacked, of, "fraction", (0.0, 1.0))
-    if estimate.high < 1.0 / attacked.k:
-        return replace(estimate, note=f"{estimate.note}; {_BELOW_CHANCE}")
-    return estimate
+    estimate = _noted(_estimate(name, rounds, sampling, attacked, of, "fraction", (0.0, 1.0)), _chosen(attacked.chosen))
+    return _noted(estimate, _BELOW_CHANCE) if estimate.high < 1.0 / attacked.k else estimate
 
 
 def difference(name: str, minuend: Attacked, subtrahend: Attacked, *, of: str, scheme: str) -> Estimate:
@@ -50,14 +50,16 @@ def difference(name: str, minuend: Attacked, subtrahend: Attacked, *, of: str, s
     rounds = balanced_mean(minuend.credit, minuend.groups) - balanced_mean(subtrahend.credit, subtrahend.groups)
     sampling = _sampling_variance((minuend.credit - subtrahend.credit).mean(axis=0), minuend)
     sampling += _fit_variance(minuend.credit, minuend)
-    return _estimate(name, rounds, sampling, minuend, of, "difference", (-1.0, 1.0), scheme)
+    estimate = _estimate(name, rounds, sampling, minuend, of, "difference", (-1.0, 1.0), scheme)
+    return _noted(estimate, _chosen(minuend.chosen))
 
 
 def usable_information(name: str, attacked: Attacked, *, of: str) -> Estimate:
     """log2 k less the cross-fitted log loss, in bits: what attackers of the family can use; 0 is none."""
     rounds = math.log2(attacked.k) - balanced_mean(attacked.bits, attacked.groups)
     sampling = _sampling_variance(attacked.bits.mean(axis=0), attacked) + _fit_variance(attacked.bits, attacked)
-    return _estimate(name, rounds, sampling, attacked, of, "bits", (-math.inf, math.inf))
+    estimate = _estimate(name, rounds, sampling, attacked, of, "bits", (-math.inf, math.inf))
+    return _noted(estimate, _chosen(attacked.informed))
 
 
 def conditional_leakage(labels: Attacked, together: Attacked, *, of: str) -> Estimate:
@@ -65,7 +67,12 @@ def conditional_leakage(labels: Attacked, together: Attacked, *, of: str) -> Est
     gain = labels.bits - together.bits
     rounds = balanced_mean(gain, labels.groups)
     sampling = _sampling_variance(gain.mean(axis=0), labels) + _fit_variance(gain, labels)
-    return _estimate("conditional_leakage", rounds, sampling, labels, of, "bits", (-math.inf, math.inf))
+    estimate = _estimate("conditional_leakage", rounds, sampling, labels, of, "bits", (-math.inf, math.inf))
+    return _noted(estimate, _chosen(together.informed))
+
+
+def _noted(estimate: Estimate, note: str) -> Estimate:
+    return replace(estimate, note="; ".join(part for part in (estimate.note, note) if part))
 
 
 def _sampling_variance(values: NDArray[np.float64], attacked: Attacked) -> float:
@@ -103,7 +110,7 @@ def _estimate(
 ) -> Estimate:
     value = float(rounds.mean())
     spread = float(rounds.std(ddof=1)) if len(rounds) > 1 else None
-    half = _Z * math.sqrt(sampling + (spread or 0.0) ** 2 / len(rounds))
+    half = Z * math.sqrt(sampling + (spread or 0.0) ** 2 / len(rounds))
     varied: tuple[Varied, ...] = ("images",) if spread is None else ("attacker", "images")
     return Estimate(
         name=name,
@@ -118,9 +125,9 @@ def _estimate(
         varied=varied,
         sd_attacker=spread,
         sd_images=math.sqrt(sampling),
-        note=f"attackers chosen: {_counts(attacked)}",
+        note="" if len(rounds) > 1 else _ONE_ROUND,
     )
 
 
-def _counts(attacked: Attacked) -> str:
-    return ", ".join(f"{name} {count}" for name, count in attacked.chosen.most_common())
+def _chosen(counts: Counter[str]) -> str:
+    return "attackers chosen: " + ", ".join(f"{name} {count}" for name, count in counts.most_common())

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from steelyard.base.errors import UndefinedError
 from steelyard.base.estimate import Estimate
 from steelyard.base.random import stream
-from steelyard.leakage.measures import LEVEL
+from steelyard.leakage.measures import LEVEL, Z
 from steelyard.leakage.search import Attacked
 from steelyard.metrics.bootstrap import draw_weights
 from steelyard.metrics.counting import mean_defined
@@ -149,8 +149,8 @@ def _estimate(
     value = float(ratio[:, 0].mean())
     resampled = ratio[:, 1:].mean(axis=0)
     sd_images = float(resampled[np.isfinite(resampled)].std(ddof=1))
-    spread = float(ratio[:, 0].std(ddof=1)) if len(ratio) > 1 else 0.0
-    half = 1.959963984540054 * float(np.hypot(sd_images, spread / np.sqrt(len(ratio))))
+    spread = float(ratio[:, 0].std(ddof=1)) if len(ratio) > 1 else None
+    half = Z * float(np.hypot(sd_images, (spread or 0.0) / np.sqrt(len(ratio))))
     return Estimate(
         name=name,
         value=value,
@@ -158,10 +158,10 @@ def _estimate(
         high=min(1.0, value + half),
         level=LEVEL,
         n=n,
-        unit="ratio",
+        unit="difference",
         of="decisions",
         scheme=scheme,
-        varied=("attacker", "images"),
+        varied=("images",) if spread is None else ("attacker", "images"),
         sd_attacker=spread,
         sd_images=sd_images,
     )

@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 from steelyard.base.errors import InputError
 from steelyard.base.estimate import Estimate
 from steelyard.base.random import stream
-from steelyard.leakage.measures import LEVEL
+from steelyard.leakage.measures import LEVEL, Z
 from steelyard.leakage.mlp import MLPFit, MLPRound, MLPSettings, train_mlps
 from steelyard.leakage.plan import Rows, balanced_rows
 from steelyard.leakage.search import credit_of
-
-_Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +32,11 @@ class Preset:
         name: as in `--preset`.
         sizes: images of each group: train, val, test.
         settings: the attacker.
-        rounds: redraws.
     """
 
     name: str
     sizes: dict[str, int]
     settings: MLPSettings
-    rounds: int = 5
 
 
 PRESETS = {
@@ -231,7 +227,7 @@ def _over_rounds(
     unit: str,
 ) -> Estimate:
     value = float(values.mean())
-    half = _Z * math.hypot(sd_images, spread / math.sqrt(len(values)))
+    half = Z * math.hypot(sd_images, spread / math.sqrt(len(values)))
     lowest = -1.0 if unit == "difference" else 0.0
     alone = len(values) == 1
     return Estimate(

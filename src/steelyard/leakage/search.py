@@ -35,7 +35,8 @@ class Attacked:
         groups: `[m]` true groups.
         k: number of groups.
         scheme: the plan in words.
-        chosen: how often each attacker was chosen for its accuracy.
+        chosen: how often each attacker was chosen for its accuracy (it gives `credit`).
+        informed: how often each was chosen for its log loss (it gives `bits`).
         redrawn: whether the evidence differs between rounds (labels corrupted anew).
     """
 
@@ -45,6 +46,7 @@ class Attacked:
     k: int
     scheme: str
     chosen: Counter[str]
+    informed: Counter[str]
     redrawn: bool = False
 
 
@@ -86,11 +88,12 @@ def attack(
     k: int,
     names: tuple[str, ...],
     seed: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[str, str]]:
     """One part of a plan: choose inside the fitting rows, refit the winners on all of them, score.
 
     Returns:
-        credit `[m]` and bits `[m]` of the part's score rows, and the name of the attacker chosen for accuracy.
+        credit `[m]` and bits `[m]` of the part's score rows, and the names of the attackers chosen for accuracy and for
+        log loss.
     """
     rng = stream(seed, "inner", part.round, int(part.score[0]))
     inner, validation = inner_split(groups, part.fit, rng)
@@ -115,7 +118,12 @@ def attack(
     shares = refit(field[sharpest])
     calm = shares if calmest == sharpest else refit(field[calmest])
     truth = groups[part.score]
-    return credit_of(shares, truth), bits_of(calm, truth), field[sharpest][0].name
+    return credit_of(shares, truth), bits_of(calm, truth), (_entry(field[sharpest]), _entry(field[calmest]))
+
+
+def _entry(entrant: Entrant) -> str:
+    attacker, labels_only = entrant
+    return f"{attacker.name} on labels alone" if labels_only else attacker.name
 
 
 def in_parallel(tasks: Sequence[tuple[Callable[..., Any], tuple[Any, ...]]], workers: int) -> list[Any]:
@@ -139,7 +147,7 @@ def default_workers() -> int:
 
 def _attack_task(
     evidence: Evidence, groups: NDArray[np.int64], part: Part, k: int, names: tuple[str, ...], seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[str, str]]:
     return attack(evidence, groups, part, k=k, names=names, seed=seed)
 
 
@@ -193,4 +201,5 @@ def _gather(results: Sequence[Any], plan: Plan, truth: NDArray[np.int64], k: int
         at = np.searchsorted(plan.scored, part.score)
         credit[part.round, at] = part_credit
         bits[part.round, at] = part_bits
-    return Attacked(credit, bits, truth, k, plan.scheme, Counter(name for _, _, name in results), redrawn)
+    chosen, informed = (Counter(names[i] for _, _, names in results) for i in (0, 1))
+    return Attacked(credit, bits, truth, k, plan.scheme, chosen, informed, redrawn)

@@ -114,5 +114,6 @@ def permutation_test(
         scheme=f"refit permutation test, {permutations} permutations, the search repeated in each; "
         f"one group-balanced fit on {len(part.fit):,} images, scored on {len(part.score):,}",
         varied=("permutations",),
-        note=f"accuracy {observed:.4f} against a mean of {np.mean(null):.4f} over permutations",
+        note=f"accuracy {observed:.4f} against a mean of {np.mean(null):.4f} over permutations"
+        + (f"; the least that {permutations} permutations can give" if above <= 1 else ""),
     )

@@ -97,14 +97,26 @@ def group_codes(
         The coded arrays by name, and the `[k]` groups as they were given.
 
     Raises:
-        InputError: an array is not `[image]` integers.
+        InputError: an array is neither `[image]` integers nor `[image]` names, or the arrays mix both.
         UndefinedError: fewer than two groups occur.
     """
-    given = {name: integers(name, values) for name, values in named.items() if values is not None}
+    given = {name: _names(name, values) for name, values in named.items() if values is not None}
+    kinds = {array.dtype.kind == "U" for array in given.values()}
+    if len(kinds) > 1:
+        raise InputError(f"{', '.join(given)}: expected all names or all whole numbers, found both")
     levels = np.unique(np.concatenate(list(given.values())))
     if len(levels) < 2:
         raise UndefinedError(f"{', '.join(given)}: expected two groups or more, found {len(levels)}")
     return {name: np.searchsorted(levels, array) for name, array in given.items()}, levels
+
+
+def _names(name: str, values: ArrayLike) -> NDArray[np.generic]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "OU":
+        return integers(name, array)
+    if array.ndim != 1:
+        raise InputError(f"{name}: expected an array of 1 axes, found shape {array.shape}")
+    return array.astype(np.str_)
 
 
 def real(name: str, values: ArrayLike, ndim: int, *, probabilities: bool = False) -> NDArray[np.float64]:

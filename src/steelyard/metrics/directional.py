@@ -202,7 +202,8 @@ def pair_note(data: Evaluated, signs: Signs, direction: Direction) -> str:
     """What a reader must know of the pairs: the share of ties, and what is left out."""
     parts = []
     if (ties := float((signs == 0).mean())) > 0:
-        parts.append(f"{ties:.1%} of the (group, label) pairs are exactly balanced in training and count 0")
+        where = "training" if data.trained else "the evaluated labels"
+        parts.append(f"{ties:.1%} of the (group, label) pairs are exactly balanced in {where} and count 0")
     absent = int((data.targets.sum(axis=0) == 0).sum())
     empty = int((np.bincount(data.groups, minlength=data.k) == 0).sum())
     if direction == "target_to_attribute" and absent:

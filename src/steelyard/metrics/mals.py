@@ -114,7 +114,8 @@ def mals_amplification(
         seed=seed,
         unit="difference",
         of="decisions",
-        scheme=f"{whose} groups of the images predicted with each label",
+        scheme=f"{whose} groups of the images predicted with each label, against the shares in the"
+        f" {'training' if data.trained else 'evaluated'} labels",
         undefined="no label occurs in the training labels",
         note=f"{silent} of {t} labels are never predicted and add 0" if silent else "",
     )

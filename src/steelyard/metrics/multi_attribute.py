@@ -202,6 +202,6 @@ def multi_attribute_amplification(
         unit="fraction" if statistic == "variance_signed" else "difference",
         of="decisions",
         scheme=f"{statistic.replace('_', ' ')} over {len(sets):,} label sets of up to {max_size} labels with"
-        f" {min_support} or more training images, {direction.replace('_', ' ')}",
+        f" {min_support} or more {'training' if data.trained else 'evaluated'} images, {direction.replace('_', ' ')}",
         undefined="no pair of a group and a label set occurs among the evaluated images",
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from steelyard.base.errors import InputError, first_few
 from steelyard.base.estimate import Estimate
+from steelyard.metrics.catalog import by_name
 from steelyard.reports.records import check_record, dump_json, load_json, write_text
 from steelyard.reports.rows import CurvePoint, Interval, LabelRow, Omitted
 
@@ -62,7 +63,13 @@ class AuditReport:
         return 1.0 / len(self.groups)
 
     def estimate(self, name: str, of: str | None = None) -> Estimate | None:
-        """The first figure of this name (and of this evidence), or None where it was not measured."""
+        """The first figure of this name (and of this evidence), or None where it was not measured.
+
+        Raises:
+            InputError: there is no such measure.
+        """
+        if all(e.name != name for e in self.estimates):
+            by_name(name)
         return next((e for e in self.estimates if e.name == name and of in (None, e.of)), None)
 
     def to_dict(self) -> dict[str, Any]:

@@ -73,6 +73,7 @@ MEASURES: dict[str, Naming] = {
     "average_precision": Naming("quality", "Average precision", "score"),
     "f1": Naming("quality", "F1", "score"),
     "opportunity_difference": Naming("quality", "Opportunity difference", "fine points"),
+    "opportunity_range": Naming("quality", "Opportunity difference, largest", "fine points"),
     "score_divergence": Naming("quality", "Score divergence (nats)", "nats"),
     "directional_amplification": Naming("own", "Directional amplification", "fine points"),
 }

@@ -1,6 +1,5 @@
 """The page's charts and table about single labels: which leak most, who they go with, all of them."""
 
-import math
 from dataclasses import dataclass
 
 from steelyard.reports.audit_report import AuditReport
@@ -76,15 +75,9 @@ def overall_shares(report: AuditReport) -> dict[str, float]:
 
 
 def _clear_of(row: LabelRow, key: str, share: float) -> tuple[float, float]:
-    """How far a label's share is surely above the overall share, and below it (Wilson's score interval).
-
-    The row's own interval will not do: a bootstrap of three images that are all of one group has no width.
-    """
-    n, value = max(row.positives, 1), row.measures[key].value
-    z2 = 1.96**2
-    centre = (value + z2 / (2 * n)) / (1 + z2 / n)
-    half = math.sqrt(z2 * (value * (1 - value) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return centre - half - share, share - centre - half
+    """How far the interval of a label's share lies above the overall share, and below it."""
+    figure = row.measures[key]
+    return figure.low - share, share - figure.high
 
 
 def skewed_labels(report: AuditReport) -> RowChart | None:

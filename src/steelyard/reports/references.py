@@ -9,6 +9,10 @@ REFERENCES: dict[str, str] = {
         "V. V. Ramaswamy, S. S. Y. Kim, O. Russakovsky: Fair Attribute Classification through Latent Space "
         "De-biasing. CVPR 2021."
     ),
+    "Tokas et al., 2024": (
+        "B. Tokas, R. Nair, H. Kerner: Making Bias Amplification in Balanced Datasets Directional and Interpretable. "
+        "2024. arXiv:2412.11060."
+    ),
     "Wang et al., ICCV 2019": (
         "T. Wang, J. Zhao, M. Yatskar, K.-W. Chang, V. Ordonez: Balanced Datasets Are Not Enough: Estimating and "
         "Mitigating Gender Bias in Deep Image Representations. ICCV 2019."

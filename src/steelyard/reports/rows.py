@@ -53,7 +53,8 @@ class LabelRow:
         counts: group → images of that group with the label.
         measures: measure → figure. `ratio:<group>` is the share of the group among the images with the
             label; then `single_label_leakage`, and with predictions `average_precision`, `f1`,
-            `opportunity_difference`, `score_divergence` and `directional_amplification`.
+            `opportunity_difference` (of more than two groups `opportunity_range`), `score_divergence` and
+            `directional_amplification`.
     """
 
     label: str

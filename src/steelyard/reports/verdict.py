@@ -50,76 +50,119 @@ def _percent(value: float) -> str:
     return write_figure(value, "percent")
 
 
-def _p_value(report: "AuditReport", *, labels: bool) -> Estimate | None:
-    return next(
-        (
-            e
-            for e in report.estimates
-            if e.name == "leakage_p_value" and (e.of not in ("scores", "decisions")) == labels
-        ),
-        None,
-    )
+def _p_value_of_labels(report: "AuditReport") -> Estimate | None:
+    found = (e for e in report.estimates if e.name == "leakage_p_value" and e.of not in ("scores", "decisions"))
+    return next(found, None)
 
 
 def _labels_clause(report: "AuditReport") -> str:
-    leakage = report.estimate("dataset_leakage")
+    leakage, p_value = report.estimate("dataset_leakage"), _p_value_of_labels(report)
     if leakage is None:
         return ""
     who, chance = f"“{report.data['protected']}”", _percent(report.chance)
-    sight = "an attacker who sees nothing else names the right group for"
-    if side(leakage, report.chance) != "above":
-        return (
-            f"the labels alone were not found to give away {who}: {sight} {_percent(leakage.value)} of images, "
-            f"where guessing gets {chance}"
-        )
-    p_value = _p_value(report, labels=True)
-    if p_value is not None and p_value.value > 1 - leakage.level:
-        return (
-            f"it is not settled whether the labels give away {who}: {sight} {_percent(leakage.value)} of images, "
-            f"where guessing gets {chance}, but shuffled groups do as well too often "
-            f"(p = {write_figure(p_value.value, 'probability')})"
-        )
-    return (
-        f"the labels alone give away {who}: {sight} {_percent(leakage.value)} of images, where guessing gets {chance}"
+    where = side(leakage, report.chance)
+    shuffled = "" if p_value is None else f"(p = {write_figure(p_value.value, 'probability')})"
+    significant = p_value is not None and p_value.value <= 1 - leakage.level
+    if leakage.folded:
+        return _folded_clause(report, leakage, shuffled, significant=significant)
+    found = (
+        f"an attacker who sees nothing else names the right group for {_percent(leakage.value)} of images "
+        "(each group counting the same)"
     )
+    if where == "below":
+        return (
+            f"the labels alone were not found to give away {who}: {found}, which is below the {chance} of guessing "
+            "and is read as no leakage"
+        )
+    found = f"{found}, where guessing gets {chance}"
+    if where == "around" and significant:
+        return (
+            f"it is not settled whether the labels give away {who}: {found}, which lies within the interval, "
+            f"but shuffled groups seldom do as well {shuffled}"
+        )
+    if where == "around":
+        return f"the labels alone were not found to give away {who}: {found}"
+    if p_value is not None and not significant:
+        return (
+            f"it is not settled whether the labels give away {who}: {found}, but shuffled groups do as well too often "
+            f"{shuffled}"
+        )
+    return f"the labels alone give away {who}: {found}"
+
+
+def _folded_clause(report: "AuditReport", leakage: Estimate, shuffled: str, *, significant: bool) -> str:
+    """A folded accuracy lies above chance by itself: only the p-value, which is not folded, can show a leak."""
+    who, chance = f"“{report.data['protected']}”", _percent(report.chance)
+    found = (
+        f"the published protocol’s attacker comes to {_percent(leakage.value)}, "
+        f"but folded accuracy lies above {chance} even where nothing leaks"
+    )
+    if significant:
+        return (
+            f"the labels alone give away {who}, by the p-value of the audit’s own attackers {shuffled}: {found}, "
+            "so it is to be read beside published figures only"
+        )
+    if side(leakage, report.chance) != "above":
+        return f"the labels alone were not found to give away {who}: {found}"
+    if shuffled:
+        found = f"{found}, and for the audit’s own attackers shuffled groups do as well too often {shuffled}"
+    return f"it is not settled whether the labels give away {who}: {found}"
 
 
 def _comparison(report: "AuditReport", name: str) -> str:
     leakage = report.estimate("model_leakage_decisions" if name.endswith("decisions") else "model_leakage")
     reference = report.estimate("dataset_leakage_at_f1")
-    if leakage is None or reference is None:
+    # A preset folds the one and not the other: two schemes, no comparison.
+    if leakage is None or reference is None or leakage.folded != reference.folded:
         return ""
-    return f" ({_percent(leakage.value)} against {_percent(reference.value)})"
+    folded = ", both folded" if leakage.folded else ""
+    return f" ({_percent(leakage.value)} against {_percent(reference.value)}{folded})"
+
+
+_MORE = "more than its labels and random mistakes would"
+_CONFUSIONS = (
+    ", but for images with the same labels nothing more was found, so it may be that it takes certain labels for "
+    "certain others"
+)
 
 
 def _model_clause(report: "AuditReport") -> str:
-    """What the model adds; scores alone are not believed where decisions and conditional leakage differ."""
+    """What the model adds, from scores, decisions and conditional leakage together: no one of them decides alone."""
     on_scores, on_decisions = report.estimate("amplification"), report.estimate("amplification_decisions")
     conditional = report.estimate("conditional_leakage")
-    adds = conditional is not None and side(conditional, 0.0) == "above"
     main = on_scores or on_decisions
     if main is None:
         return _without_amplification(report)
-    where = side(main, 0.0)
-    numbers = _comparison(report, main.name)
+    where, numbers = side(main, 0.0), _comparison(report, main.name)
+    own = "unknown" if conditional is None else side(conditional, 0.0)
+    confusions = "" if own in ("unknown", "above") else _CONFUSIONS
     if where == "above":
-        if main is on_scores and _only_on_scores(on_decisions, conditional):
+        elsewhere = _not_found_on(on_decisions, conditional) if main is on_scores else ""
+        if elsewhere:
             return (
-                f"the model’s scores give away more than its labels and random mistakes would{numbers}, but "
-                "this was not found where scores are read more fairly, so it may be the finer grain of scores "
-                "rather than the model’s own doing"
+                f"the model’s scores give away {_MORE}{numbers}, but nothing more was found {elsewhere}, so it may be "
+                "the finer grain of scores rather than the model’s own doing"
             )
-        return f"the model gives away more than its labels and random mistakes would{numbers}"
+        return f"the model gives away {_MORE}{numbers}{confusions}"
+    if on_decisions is not None and side(on_decisions, 0.0) == "above":
+        numbers = _comparison(report, on_decisions.name)
+        return f"the model’s decisions give away {_MORE}{numbers}, though on its scores this was not found{confusions}"
     if where == "below":
-        rest = ", though for images with the same labels its predictions still tell something" if adds else ""
+        rest = ", though for images with the same labels its predictions still tell something" if own == "above" else ""
         return f"the model gives away less than its labels and random mistakes would{numbers}{rest}"
-    rest = ", yet for images with the same labels its predictions tell something more" if adds else ""
-    return f"the model was not found to give away more than its labels and random mistakes would{numbers}{rest}"
+    if own == "above":
+        return (
+            "for images with the same labels the model’s predictions tell something more, though altogether it was "
+            f"not found to give away {_MORE}{numbers}"
+        )
+    return f"the model was not found to give away {_MORE}{numbers}"
 
 
-def _only_on_scores(on_decisions: Estimate | None, conditional: Estimate | None) -> bool:
-    others = [e for e in (on_decisions, conditional) if e is not None]
-    return bool(others) and all(side(e, 0.0) != "above" for e in others)
+def _not_found_on(on_decisions: Estimate | None, conditional: Estimate | None) -> str:
+    """Where else it was looked for and not found; empty where it was found there, or nobody looked."""
+    looked = [(on_decisions, "on its decisions"), (conditional, "for images with the same labels")]
+    others = [(side(e, 0.0), words) for e, words in looked if e is not None]
+    return "" if any(where == "above" for where, _ in others) else " nor ".join(words for _, words in others)
 
 
 def _without_amplification(report: "AuditReport") -> str:
@@ -138,14 +181,8 @@ def _without_amplification(report: "AuditReport") -> str:
 def _details(report: "AuditReport") -> Iterator[str]:
     leakage = report.estimate("dataset_leakage")
     if leakage is not None:
-        yield _interval_sentence("Leakage of the labels", leakage, report.chance)
-    for labels, what in ((True, "labels"), (False, "predictions")):
-        p_value = _p_value(report, labels=labels)
-        if p_value is not None:
-            yield (
-                f"Were the {what} of no help at all, a leakage this high would come up with probability "
-                f"p = {write_figure(p_value.value, 'probability')}."
-            )
+        yield _interval_sentence(leakage, report.chance)
+    yield from _p_value_sentences(report)
     for name in ("amplification", "amplification_decisions", "conditional_leakage"):
         found = report.estimate(name)
         if found is not None:
@@ -161,18 +198,35 @@ def _details(report: "AuditReport") -> Iterator[str]:
         )
 
 
+def _p_value_sentences(report: "AuditReport") -> Iterator[str]:
+    """One for each kind of evidence; a preset's figures are not what a p-value is about, and it says so."""
+    preset = any(e.folded for e in report.estimates)
+    whose = "the audit’s own attackers (not those of the published protocol) would do as well as they did"
+    for found in report.estimates:
+        if found.name == "leakage_p_value":
+            what = f"model’s {found.of}" if found.of in ("scores", "decisions") else "labels"
+            yield (
+                f"Were the {what} of no help at all, {whose if preset else 'a leakage this high would come up'} with "
+                f"probability p = {write_figure(found.value, 'probability')}."
+            )
+
+
 def _has_model(report: "AuditReport") -> bool:
     """True where predictions were audited: otherwise their absence is no news about a model."""
     return any(naming(e.name).section in ("model", "own", "quality") for e in report.estimates)
 
 
-def _interval_sentence(title: str, estimate: Estimate, chance: float) -> str:
-    span = write_interval(estimate.low, estimate.high, "percent")
-    words = {"above": "all of it above", "around": "which contains", "below": "all of it below"}
-    return (
-        f"{title}: {100 * estimate.level:g} % interval {span}, {words[side(estimate, chance)]} "
-        f"chance ({_percent(chance)})."
-    )
+def _interval_sentence(leakage: Estimate, chance: float) -> str:
+    span = write_interval(leakage.low, leakage.high, "percent")
+    said = f"Leakage of the labels: {100 * leakage.level:g} % interval {span}"
+    if leakage.folded:
+        return f"{said}, folded, so that chance ({_percent(chance)}) is not what it would come to without any leak."
+    words = {
+        "above": "all of it above",
+        "around": "which contains",
+        "below": "in which no leakage was found: all of it lies below",
+    }
+    return f"{said}, {words[side(leakage, chance)]} chance ({_percent(chance)})."
 
 
 def _sign_sentence(estimate: Estimate) -> str:

@@ -64,7 +64,7 @@ def _positions(labels: LabelTable, predictions: PredictionTable) -> NDArray[np.i
                 "ids",
                 expected=f"ids of {labels.source} (such as {listed(labels.ids[:1])})",
                 found=f"{counted(int(unknown.sum()), 'unknown id')} ({some_ids(predictions.ids[unknown])})",
-                do="remove these rows, add the images to the labels, or name the column of ids with --id",
+                do="remove these rows, add the images to the labels, or name the column of ids with --predictions-id",
             )
         )
     return rows

@@ -133,7 +133,7 @@ def _id_column(raw: RawTable, labels: LabelTable, named: str | None, taken: set[
         clash = [name for name in usual if name in taken and name in raw.columns]
         found = f"{listed(clash)}, which is a target's name" if clash else f"{listed(raw.names, 12)}"
         expected = f"a column of ids ({', '.join(map(quoted, free or usual))})"
-        do = "name the column of ids with --id"
+        do = "name the column of ids with --predictions-id"
         raise InputError(complaint(raw.source, "", expected=expected, found=found, do=do))
     return chosen
 

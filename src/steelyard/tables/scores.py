@@ -10,6 +10,9 @@ from steelyard.tables.messages import closest, complaint, counted, listed, quote
 from steelyard.tables.prediction_table import ScoreKind
 from steelyard.tables.raw_table import RawTable
 
+_ROUNDING = 1e-6
+"""How far a probability may lie outside [0, 1]: what single precision does to a softmax. It is then clipped."""
+
 
 def read_scores(raw: RawTable, labels: LabelTable, kind: ScoreKind, ids: NDArray[np.str_]) -> NDArray[np.float64]:
     """`[n, t]` scores in the order of `labels.target_names`.
@@ -25,8 +28,11 @@ def read_scores(raw: RawTable, labels: LabelTable, kind: ScoreKind, ids: NDArray
     finite = np.isfinite(scores)
     _require_all(raw, labels, finite, ids, "a finite number", "drop the images without a score from both tables")
     if kind == "probabilities":
-        inside = (scores >= 0) & (scores <= 1)
-        _require_all(raw, labels, inside, ids, "a probability in [0, 1]", "pass --kind logits if these are logits")
+        inside = (scores >= -_ROUNDING) & (scores <= 1 + _ROUNDING)
+        percent = scores.min() >= 0 and 10 < scores.max() <= 100
+        do = "divide by 100 if these are percentages, or pass" if percent else "pass"
+        _require_all(raw, labels, inside, ids, "a probability in [0, 1]", f"{do} --kind logits if these are logits")
+        scores = np.clip(scores, 0.0, 1.0)
     if kind == "decisions":
         binary = (scores == 0) | (scores == 1)
         do = "pass --kind probabilities or logits if these are scores"
