@@ -17,6 +17,7 @@ VERBS = {
     "audit": "labels and predictions in, leakage and amplification out",
     "balance": "the largest subset in which every label is balanced between the groups",
     "leakage": "leakage studies: ablation",
+    "data": "data sets of images: check, labels",
     "catalog": "what is measured: metrics",
     "demo": "the main job on real counts that come with the package",
 }

@@ -1,1 +1,1 @@
-"""Data sets: so far imSitu as the counts that come with the package."""
+"""Data sets: readers of published layouts and of tables of images; imSitu's counts, which come with the package."""
