@@ -234,3 +234,13 @@ def test_without_opencv_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'steelyard\[train\]'"):
         small.render([0])
+
+
+def test_scenes_are_a_data_set_like_the_others() -> None:
+    world = Scenes(ScenesSettings(size=32), train=5, val=2, test=3, seed=4)
+    labels = world.labels()
+    assert (world.name, world.source, labels.source) == ("scenes", "Scenes, seed 4", "Scenes, seed 4")
+    last = str(labels.ids[-1])
+    np.testing.assert_array_equal(world.image(last), world.render([9]).images[0])
+    assert [(part.split, part.images) for part in world.selections()] == [("train", 5), ("val", 2), ("test", 3)]
+    assert sum(sum(part.kept.values()) for part in world.selections()) == len(labels)

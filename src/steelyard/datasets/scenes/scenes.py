@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from steelyard.base.errors import InputError, MissingExtraError, first_few
 from steelyard.base.random import stream
+from steelyard.datasets.dataset import Selection, by_split
 from steelyard.datasets.scenes.drawing import Drawn, draw
 from steelyard.datasets.scenes.settings import CATALOGUE, GROUP_NAMES, ScenesSettings
 from steelyard.datasets.scenes.truth import ScenesTruth
@@ -91,6 +92,29 @@ class Scenes:
         return sum(self.sizes.values())
 
     @property
+    def name(self) -> str:
+        """The data set's name."""
+        return "scenes"
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, for messages."""
+        return f"Scenes, seed {self.seed}"
+
+    def image(self, image_id: str) -> NDArray[np.uint8]:
+        """`[h, w, 3]`, RGB: the image of this id, rendered.
+
+        Raises:
+            InputError: no image has this id.
+            MissingExtraError: OpenCV is not installed.
+        """
+        return np.asarray(self.render(self.find([image_id])).images[0])
+
+    def selections(self) -> tuple[Selection, ...]:
+        """Every image counts."""
+        return by_split(self.labels())
+
+    @property
     def label_names(self) -> tuple[str, ...]:
         """The t types of objects, in the order of the labels' columns."""
         return tuple(sorted(CATALOGUE[: self.settings.labels]))
@@ -129,7 +153,7 @@ class Scenes:
             target_names=self.label_names,
             kind=self.settings.kind,
             splits=np.repeat(np.array(SPLITS, dtype=np.str_), list(self.sizes.values())),
-            source=f"Scenes, seed {self.seed}",
+            source=self.source,
             target_column="object" if single else "",
         )
         return table if split is None else table.split(split)
