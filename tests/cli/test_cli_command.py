@@ -171,12 +171,15 @@ def test_a_page_that_fails_leaves_whole_files_only(desk: Path, tmp_path: Path, m
     AuditReport.from_json(tmp_path / "out" / "report.json")
 
 
-def test_the_catalogue_is_printed_as_a_table_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_catalogue_is_printed_in_words_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     main(["catalog", "metrics", "--json"])
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == [row.name for row in CATALOG]
     main(["catalog", "metrics"])
-    assert "Wang et al., ICCV" in capsys.readouterr().out
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if not line.startswith(" ")] == [row.name for row in CATALOG]
+    assert [line.strip() for line in printed[1::3]] == [row.answers for row in CATALOG]
+    assert "range -1 … 1, ideal 0" in printed[printed.index("amplification") + 2]
 
 
 SCRIPT = """

@@ -23,15 +23,9 @@ def run(options: Namespace, command: list[str]) -> None:
     if options.json:
         print(json.dumps([asdict(row) for row in CATALOG], indent=2, ensure_ascii=False))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="Metrics", show_lines=False)
-    for heading in ("name", "range", "ideal", "better", "unit", "paper"):
-        table.add_column(heading, overflow="fold")
     for row in CATALOG:
-        low, high = ("∞" if end is None else f"{end:g}" for end in row.range)
-        ends = f"{'-' if low == '∞' else ''}{low} … {high}"
-        ideal = "–" if row.ideal is None else str(row.ideal)
-        table.add_row(row.name, ends, ideal, row.better, row.unit, row.paper)
-    Console().print(table)
+        low, high = row.range
+        ends = f"{'-∞' if low is None else f'{low:g}'} … {'∞' if high is None else f'{high:g}'}"
+        ideal = "none" if row.ideal is None else row.ideal
+        print(f"{row.name}\n    {row.answers}")
+        print(f"    range {ends}, ideal {ideal}, better: {row.better}; unit: {row.unit}; source: {row.paper}")

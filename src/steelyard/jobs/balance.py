@@ -13,6 +13,7 @@ from steelyard.jobs.output import check_file
 from steelyard.jobs.progress import Progress, silent
 from steelyard.mitigation.samples import Balanced, balance, exact_alpha
 from steelyard.tables import LabelTable, read_labels, write_labels
+from steelyard.tables.roles import SPLIT_NAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,14 +120,13 @@ def _check_out(path: Path, labels: Any) -> None:
 def _rows_of(table: LabelTable, split: str | None) -> LabelTable:
     if split is None:
         return table
-    names = {"train": "train", "val": "val", "dev": "val", "valid": "val", "validation": "val", "test": "test"}
-    if split.lower() not in names:
+    if split.lower() not in SPLIT_NAMES:
         raise InputError(f"--split: expected train, val or test, found {split!r}")
     if table.splits is None:
         raise InputError(
             f"--split {split}: {table.source} has no split column; name it with --split-column, or leave out"
         )
-    rows = np.flatnonzero(table.splits == names[split.lower()])
+    rows = np.flatnonzero(table.splits == SPLIT_NAMES[split.lower()])
     if not len(rows):
         raise InputError(f"--split {split}: {table.source} has no such rows")
     absent = np.flatnonzero(np.bincount(table.groups[rows], minlength=len(table.group_names)) == 0)

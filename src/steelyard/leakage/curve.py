@@ -42,12 +42,12 @@ class Levels:
 
 
 def parse_levels(text: str) -> Levels:
-    """Read `--levels`: a number of levels (`12`), F1 values (`0.2,0.401`), both (`12,0.401`), or `none`.
+    """Read `--levels`: a number of levels (`12`), F1 values (`0.2,0.401`), both (`12,0.401`), or `none` (`0`).
 
     Raises:
         InputError: anything else, or an F1 outside (0, 1].
     """
-    if text.strip().lower() == "none":
+    if text.strip().lower() in ("none", "0"):
         return Levels()
     count, exact = 0, []
     for token in text.split(","):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from steelyard.base.errors import InputError
 from steelyard.tables.columns import texts
+from steelyard.tables.label_table import Split
 from steelyard.tables.messages import complaint, counted, listed, quoted, some_ids
 from steelyard.tables.raw_table import RawTable
 
@@ -14,8 +15,9 @@ ID_COLUMNS = ("image", "id")
 """Columns that hold the ids where none is named."""
 SPLIT_COLUMN = "split"
 """The column that holds the split where none is named."""
-_SPLITS = {
+SPLIT_NAMES: dict[str, Split] = {
     "train": "train",
+    "training": "train",
     "val": "val",
     "valid": "val",
     "validation": "val",
@@ -95,7 +97,7 @@ def read_splits(raw: RawTable, column: str | None, ids: NDArray[np.str_]) -> NDA
         return None
     names = raw.texts(column, ids, expected="a split")
     distinct, positions = np.unique(names, return_inverse=True)
-    known = [_SPLITS.get(name.strip().lower()) for name in distinct.tolist()]
+    known = [SPLIT_NAMES.get(name.strip().lower()) for name in distinct.tolist()]
     unknown = [name for name, split in zip(distinct.tolist(), known, strict=True) if split is None]
     if unknown:
         raise InputError(
