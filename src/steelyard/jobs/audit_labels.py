@@ -154,15 +154,7 @@ def measure_curve(
     model_f1: float | None = None,
 ) -> None:
     """Leakage of the labels corrupted down to every level, under `plan`; levels below the floor are omitted by name."""
-    floor = corruption.floor(plan.rounds)
-    if np.isnan(floor):
-        found.omit("curve", NO_POSITIVES)
-        return
-    wanted = options.curve_levels.at(floor, model_f1)
-    levels = [level for level in wanted if level >= floor]
-    for level in sorted(set(wanted) - set(levels)):
-        reason = f"the channel {corruption.channel!r} reaches down to F1 {floor:.3f} here"
-        found.omit(f"curve at F1 {level:.3f}", reason)
+    levels = levels_above_floor(corruption, plan.rounds, options, found, model_f1)
     attacked = run(
         [corruption.at(level) for level in levels],
         labels.groups,
@@ -174,18 +166,37 @@ def measure_curve(
     )
     for level, result in zip(levels, attacked, strict=True):
         estimate = leakage("dataset_leakage_at_f1", result, of="labels")
-        found.curve.append(
-            CurvePoint(
-                f1=level,
-                dataset_leakage=estimate.value,
-                low=estimate.low,
-                high=estimate.high,
-                p=corruption.mean_strength(level, range(plan.rounds)),
-                channel=corruption.channel,
-                scheme=plan.scheme,
-                n=estimate.n,
-            )
-        )
+        found.curve.append(curve_point(estimate, level, corruption, plan.rounds))
+
+
+def levels_above_floor(
+    corruption: Corruption, rounds: int, options: AuditOptions, found: Findings, model_f1: float | None
+) -> list[float]:
+    """The levels of the curve that the channel reaches; the others are omitted by name."""
+    floor = corruption.floor(rounds)
+    if np.isnan(floor):
+        found.omit("curve", NO_POSITIVES)
+        return []
+    wanted = options.curve_levels.at(floor, model_f1)
+    for level in wanted:
+        if level < floor:
+            reason = f"the channel {corruption.channel!r} reaches down to F1 {floor:.3f} here"
+            found.omit(f"curve at F1 {level:.3f}", reason)
+    return [level for level in wanted if level >= floor]
+
+
+def curve_point(estimate: Estimate, f1: float, corruption: Corruption, rounds: int) -> CurvePoint:
+    """The leakage of labels corrupted to `f1` as a point of the curve."""
+    return CurvePoint(
+        f1=f1,
+        dataset_leakage=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        p=corruption.mean_strength(f1, range(rounds)),
+        channel=corruption.channel,
+        scheme=estimate.scheme,
+        n=estimate.n,
+    )
 
 
 def label_counts(labels: LabelTable) -> dict[str, dict[str, int]]:

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steelyard.base.errors import InputError
-from steelyard.jobs.audit_labels import NO_POSITIVES, Findings, corruption_for, split_rows
+from steelyard.jobs.audit_labels import (
+    NO_POSITIVES,
+    Findings,
+    corruption_for,
+    curve_point,
+    levels_above_floor,
+    split_rows,
+)
 from steelyard.jobs.audit_options import AuditOptions
 from steelyard.jobs.decisions import Decided
 from steelyard.leakage.corruption import macro_f1
@@ -25,7 +32,6 @@ from steelyard.leakage.presets import (
     preset_named,
     run_preset,
 )
-from steelyard.reports.rows import CurvePoint
 from steelyard.tables import Joined, LabelTable
 
 Shown = Callable[[int], tuple[NDArray[Any], int | None]]
@@ -66,28 +72,10 @@ def preset_labels(labels: LabelTable, options: AuditOptions, found: Findings, *,
     if not options.wants_curve:
         return
     corruption = _test_corruption(labels, options)
-    floor = corruption.floor(options.rounds)
-    if np.isnan(floor):
-        found.omit("curve", NO_POSITIVES)
-        return
-    for level in options.curve_levels.at(floor, model_f1):
-        if level < floor:
-            found.omit(f"curve at F1 {level:.3f}", f"the channel reaches down to F1 {floor:.3f} here")
-            continue
+    for level in levels_above_floor(corruption, options.rounds, options, found, model_f1):
         runs = _corrupted_runs(labels, corruption, level, options)
         point = folded_leakage("dataset_leakage_at_f1", runs, of="labels")
-        found.curve.append(
-            CurvePoint(
-                f1=level,
-                dataset_leakage=point.value,
-                low=point.low,
-                high=point.high,
-                p=corruption.mean_strength(level, range(options.rounds)),
-                channel=corruption.channel,
-                scheme=point.scheme,
-                n=point.n,
-            )
-        )
+        found.curve.append(curve_point(point, level, corruption, options.rounds))
 
 
 def _test_corruption(labels: LabelTable, options: AuditOptions) -> Corruption:

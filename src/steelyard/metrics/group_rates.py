@@ -4,6 +4,8 @@ Hardt, Price, Srebro, *Equality of Opportunity in Supervised Learning*, NeurIPS 
 https://arxiv.org/abs/1610.02413.
 """
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -89,18 +91,14 @@ def true_positive_rate(
         InputError: shapes or values are not as above.
         UndefinedError: the group has no image with the label.
     """
-    truth, coded, decided, levels = checked_arrays(targets, groups, decisions)
-    chosen = group_position("group", group, levels)
-    return estimate(
+    return _rate(
         "true_positive_rate",
-        lambda weights: group_rates_kernel(truth, coded, decided, len(levels), weights)[0][..., chosen, 0],
-        len(truth),
+        (targets, groups, decisions),
+        group,
         interval=interval,
         rounds=rounds,
         level=level,
         seed=seed,
-        of=f"decisions, group {group}",
-        undefined=f"group {group} has too few images with the label",
     )
 
 
@@ -134,16 +132,39 @@ def false_positive_rate(
         InputError: shapes or values are not as above.
         UndefinedError: the group has no image without the label.
     """
-    truth, coded, decided, levels = checked_arrays(targets, groups, decisions)
-    chosen = group_position("group", group, levels)
-    return estimate(
+    return _rate(
         "false_positive_rate",
-        lambda weights: group_rates_kernel(truth, coded, decided, len(levels), weights)[1][..., chosen, 0],
+        (targets, groups, decisions),
+        group,
+        interval=interval,
+        rounds=rounds,
+        level=level,
+        seed=seed,
+    )
+
+
+def _rate(
+    name: Literal["true_positive_rate", "false_positive_rate"],
+    arrays: tuple[ArrayLike, ArrayLike, ArrayLike],
+    group: int,
+    *,
+    interval: bool,
+    rounds: int,
+    level: float,
+    seed: int,
+) -> Estimate | float:
+    """One group's rate of one label; `group_rates_kernel` gives both rates."""
+    truth, coded, decided, levels = checked_arrays(*arrays)
+    chosen = group_position("group", group, levels)
+    which, images = (0, "with") if name == "true_positive_rate" else (1, "without")
+    return estimate(
+        name,
+        lambda weights: group_rates_kernel(truth, coded, decided, len(levels), weights)[which][..., chosen, 0],
         len(truth),
         interval=interval,
         rounds=rounds,
         level=level,
         seed=seed,
         of=f"decisions, group {group}",
-        undefined=f"group {group} has too few images without the label",
+        undefined=f"group {group} has too few images {images} the label",
     )
