@@ -1,0 +1,1 @@
+"""What a tap says: noise on the embedding, linear erasure."""

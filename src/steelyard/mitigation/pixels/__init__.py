@@ -1,0 +1,1 @@
+"""What the model may see: blur, blackout, edges or grey on people and faces."""

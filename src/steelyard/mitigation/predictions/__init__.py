@@ -1,0 +1,1 @@
+"""What the model says: thresholds for each group. Imports without PyTorch."""

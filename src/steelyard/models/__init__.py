@@ -1,0 +1,1 @@
+"""Networks: backbones and their taps, heads, critics, the mask network."""
