@@ -187,7 +187,9 @@ def test_wrong_commands(coco: Path, celeba: Path, tmp_path: Path, capsys: pytest
         f"labels {coco} --out {tmp_path}/no/x.csv": (
             f"--out {tmp_path}/no/x.csv: there is no folder {tmp_path}/no; make it first"
         ),
-        f"check {coco} --dataset cocoa": ("--dataset: expected coco, imsitu, celeba, table, found 'cocoa'; choose one"),
+        f"check {coco} --dataset cocoa": (
+            "--dataset: expected coco, imsitu, celeba, table, scenes, found 'cocoa'; choose one"
+        ),
         f"check {coco} --year 2015": "--year: expected 2014 or 2017, found 2015",
         f"check {coco} --verbs cooking": ("--verbs: expected with --dataset imsitu, found with coco; drop the option"),
         f"check {celeba} --id image": "--id: expected with --dataset table, found with celeba; drop the option",

@@ -13,8 +13,15 @@ belongs, count what the labels hold. `labels`: write the labels as a table that 
 def add_options(parser: Parser) -> None:
     """Declare the options."""
     parser.add_argument("what", choices=["check", "labels"], help="what to do")
-    parser.add_argument("source", metavar="DIR", help="the data set's folder, or a table of images")
-    parser.add_argument("--dataset", metavar="NAME", help="coco, imsitu, celeba or table (default: by its files)")
+    parser.add_argument(
+        "source",
+        metavar="DIR",
+        help="the data set's folder, a table of images, for scenes a YAML of its settings or the word default; labels: "
+        "or a training configuration",
+    )
+    parser.add_argument(
+        "--dataset", metavar="NAME", help="coco, imsitu, celeba, table or scenes (default: by its files)"
+    )
     parser.add_argument("--protected", metavar="NAME", help="protected attribute (default: the data set's usual one)")
     parser.add_argument("--target", metavar="COL", help="table: column of the categories")
     parser.add_argument("--targets", metavar="A,B,…", help="celeba, table: names, globs or @file (default: all)")
@@ -39,6 +46,7 @@ def run(options: Namespace, command: list[str]) -> None:
     from steelyard.base.errors import InputError
     from steelyard.datasets.catalog import DataOptions
     from steelyard.jobs.data import read_names, read_words, run_check, run_labels
+    from steelyard.jobs.data_section import is_configuration, run_config_labels
     from steelyard.jobs.progress import on_stderr
 
     chosen = DataOptions(
@@ -60,7 +68,12 @@ def run(options: Namespace, command: list[str]) -> None:
         do = "name it" if options.out is None else "drop it"
         raise InputError(f"--out: expected a file with labels only, found {found}; {do}")
     with on_stderr(quiet=options.quiet) as progress:
-        if options.what == "labels":
+        if options.what == "labels" and is_configuration(options.source):
+            if chosen != DataOptions() or options.dataset is not None:
+                do = "change the file, or name the data set itself"
+                raise InputError(f"{options.source}: expected no other option of the data beside it, found one; {do}")
+            dataset = run_config_labels(options.source, out=options.out, progress=progress)
+        elif options.what == "labels":
             dataset = run_labels(options.dataset, options.source, out=options.out, options=chosen, progress=progress)
         else:
             found_out = run_check(options.dataset, options.source, options=chosen, progress=progress)

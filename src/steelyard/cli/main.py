@@ -19,6 +19,9 @@ VERBS = {
     "leakage": "leakage studies: ablation",
     "data": "data sets of images: check, labels",
     "catalog": "what is measured: metrics",
+    "train": "a network on a data set, with or without an adversary; ends with an audit",
+    "predict": "a run's scores and labels as tables",
+    "visualize": "what a run changed: masked images, or F1 per label before and after",
     "demo": "the main job on real counts that come with the package",
 }
 
@@ -50,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             channel.reconfigure(errors="replace")
     words = list(sys.argv[1:] if arguments is None else arguments)
     verb = next((word for word in words if word in VERBS), None)
-    parser = build(verb)
     try:
+        parser = build(verb)
         options = parser.parse_args(words)
-    except ArgumentTypeError as error:  # from a YAML file
+    except (ArgumentTypeError, SteelyardError) as error:  # from a YAML file; a verb's options may need an extra
         fail(error)
     if options.version:
         from importlib.metadata import version

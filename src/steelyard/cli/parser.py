@@ -1,5 +1,6 @@
 """The parser of every verb: options from the command line or from YAML, errors in one line on stderr, exit code 2."""
 
+import difflib
 import re
 import sys
 from argparse import SUPPRESS, Action, ArgumentTypeError
@@ -38,10 +39,16 @@ class Parser(ArgumentParser):
         """Print what is wrong in one line and exit with 2."""
         said = re.sub(r'^(argument|Parser key) "?(--)?(\w[\w-]*)"?: (?=--)', "", message)
         said = re.sub(r'^Parser key "(\w+)":', r"--\1:", said)
+        if unknown := re.match(r"unrecognized arguments: (--[^ =]+)", said):
+            said += self._closest(unknown[1])
         found = re.search(r"required: (\w+)\.", said)  # the whole command's parser speaks of a verb's options
         verb = found[1] if found else self.verb
         said = said.replace(f"{verb}.", "") if found else said
         fail(f"{said} (see {f'steelyard {verb}'.strip()} --help)")
+
+    def _closest(self, option: str) -> str:
+        near = difflib.get_close_matches(option, self._option_string_actions, n=1)
+        return f"; the closest option is {near[0]}" if near else ""
 
 
 def fail(message: object) -> NoReturn:

@@ -47,7 +47,7 @@ class DataOptions:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A data set: the module and class that read it, the options it takes, and what its folder looks like."""
+    """A data set: the module and what in it opens it, the options it takes, and what its folder looks like, if any."""
 
     module: str
     cls: str
@@ -80,6 +80,7 @@ READERS: dict[str, Reader] = {
         frozenset({"protected", "target", "targets", "id_column", "split_column", "path_column", "images"}),
         "labels.csv with a column of paths",
     ),
+    "scenes": Reader("scenes.world_file", "open_scenes", frozenset(), ""),
 }
 _SPELT = {"id_column": "--id"}
 
@@ -89,7 +90,7 @@ def open_dataset(name: str | None, source: str | Path, options: DataOptions | No
 
     Args:
         name: a key of `READERS`; None recognises the data set by its files.
-        source: its folder, or the file of a table.
+        source: its folder, or the file of a table; for Scenes a YAML file of its settings, or `default`.
         options: what is not to be by default.
 
     Raises:
@@ -125,7 +126,7 @@ def recognise(source: Path) -> str:
         InputError: there is no such folder or file, or none of the layouts.
     """
     if source.is_file():
-        return "table"
+        return "scenes" if source.suffix.lower() in (".yaml", ".yml") else "table"
     if not source.exists():
         do = "correct the path"
         raise InputError(complaint(str(source), "", expected="a folder", found="nothing of this name", do=do))
@@ -138,7 +139,7 @@ def recognise(source: Path) -> str:
         return "imsitu"
     if any((source / file).exists() for file in ("labels.csv", "labels.parquet")):
         return "imsitu" if _has_verbs(source / "labels.csv") else "table"
-    layouts = "; ".join(f"{name} ({reader.layout})" for name, reader in READERS.items())
+    layouts = "; ".join(f"{name} ({reader.layout})" for name, reader in READERS.items() if reader.layout)
     found, do = "none of these files", "put them there, or name the data set with --dataset to see what is missing"
     raise InputError(complaint(str(source), "", expected=f"the layout of {layouts}", found=found, do=do))
 

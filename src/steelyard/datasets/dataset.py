@@ -3,7 +3,7 @@
 A data set is anything with these members; nothing is inherited. Labels need no image library and no PyTorch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -84,6 +84,32 @@ class WithPeople(Protocol):
 
     def people(self, image_id: str) -> "People":
         """Boxes, and masks where there are segments."""
+        ...
+
+
+@runtime_checkable
+class WithFaces(Protocol):
+    """A data set that says where the faces are."""
+
+    def faces(self, image_id: str) -> NDArray[np.float64]:
+        """`[f, 4]`: left, top, right, bottom in pixels, as edges; no row where there is no face."""
+        ...
+
+
+@runtime_checkable
+class InBlocks(Protocol):
+    """A data set that makes many images of one size at once, and says where people and faces are, for less."""
+
+    def images(self, image_ids: Sequence[str]) -> NDArray[np.uint8]:
+        """`[n, h, w, 3]`, RGB: the images of these ids, in their order."""
+        ...
+
+    def people_of(self, image_ids: Sequence[str]) -> "list[People]":
+        """As `people`, of each of these images."""
+        ...
+
+    def faces_of(self, image_ids: Sequence[str]) -> list[NDArray[np.float64]]:
+        """As `faces`, of each of these images."""
         ...
 
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from steelyard.base.errors import InputError, MissingExtraError
 from steelyard.tables.messages import complaint
 
+_OUTWARD = np.array([1.0, 1.0, -1.0, -1.0])  # rounding down, of the negative: rounding up
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
@@ -36,23 +38,42 @@ class People:
 
     def pixel_boxes(self) -> NDArray[np.int64]:
         """`[p, 4]`: the boxes widened to whole pixels and cut at the border; rows and columns `[top, bottom)`."""
-        height, width = self.size
-        edges = np.column_stack([np.floor(self.boxes[:, :2]), np.ceil(self.boxes[:, 2:])])
-        inside: NDArray[np.int64] = np.clip(edges, 0, [width, height, width, height]).astype(np.int64)
-        return inside
+        return whole_pixels(self.boxes, self.size)
 
     def box_mask(self) -> NDArray[np.bool_]:
         """`[h, w]`, True in any person's own box, last row and column included."""
-        covered = np.zeros(self.size, dtype=np.bool_)
-        for left, top, right, bottom in self.pixel_boxes():
-            covered[top:bottom, left:right] = True
-        return covered
+        return cover_boxes(self.boxes, self.size)
 
     def mask(self) -> NDArray[np.bool_]:
         """`[h, w]`, True on any person; the boxes where there are no segments."""
         if self.masks is None:
             return self.box_mask()
         return np.asarray(self.masks.any(axis=0))
+
+
+def whole_pixels(boxes: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.int64]:
+    """`[b, 4]`: boxes (left, top, right, bottom, as edges) widened to whole pixels and cut at the image's border.
+
+    Args:
+        boxes: `[b, 4]`, in pixels.
+        size: height and width of the image.
+    """
+    height, width = size
+    outward = _OUTWARD * np.floor(_OUTWARD * boxes)
+    return np.asarray(np.minimum(np.maximum(outward, 0), [width, height, width, height]), dtype=np.int64)
+
+
+def cover_boxes(boxes: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """`[h, w]`, True in any of the boxes, each covered on its own, last row and column included (trap W15).
+
+    Args:
+        boxes: `[b, 4]`: left, top, right, bottom in pixels, as edges; none for nothing covered.
+        size: height and width of the image.
+    """
+    covered = np.zeros(size, dtype=np.bool_)
+    for left, top, right, bottom in whole_pixels(boxes, size).tolist():
+        covered[top:bottom, left:right] = True
+    return covered
 
 
 def edges(box: Sequence[float]) -> tuple[float, float, float, float]:

@@ -57,14 +57,23 @@ def run_labels(
     Raises:
         InputError: the data set or the file is not what it must be.
     """
+    check_table_file(out, inputs=(source,))
+    dataset = open_dataset(name, source, options)
+    progress("reading labels")
+    write_labels(out, dataset.labels())
+    return dataset
+
+
+def check_table_file(out: str | Path, *, inputs: tuple[Any, ...] = ()) -> Path:
+    """See that a table can be written.
+
+    Raises:
+        InputError: another extension, or as `check_file` says.
+    """
     path = Path(out)
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise InputError(f"--out {path}: expected a name that ends in .csv or .parquet")
-    check_file(path, inputs=(source,))
-    dataset = open_dataset(name, source, options)
-    progress("reading labels")
-    write_labels(path, dataset.labels())
-    return dataset
+    return check_file(path, inputs=inputs)
 
 
 def read_words(given: Any) -> Words | None:

@@ -1,80 +1,36 @@
-"""The demo: from real counts that come with the package, what imSitu's labels give away, and what balancing changes.
+"""The demo: seven models on a rendered world, each audited, and one page that says what became of the amplification.
 
-Wang, Zhao, Yatskar, Chang, Ordonez: Balanced Datasets Are Not Enough, ICCV 2019, Table 1.
-https://arxiv.org/abs/1811.08489
+Wang, Zhao, Yatskar, Chang, Ordonez: Balanced Datasets Are Not Enough, ICCV 2019, https://arxiv.org/abs/1811.08489
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import yaml  # type: ignore[import-untyped]
 
-from steelyard.base.estimate import Estimate
-from steelyard.base.random import stream
-from steelyard.datasets.imsitu_counts import imsitu_labels
-from steelyard.jobs.audit import audit_tables
-from steelyard.jobs.audit_labels import Findings, headline_plan, measure_labels
-from steelyard.jobs.audit_options import AuditOptions
+from steelyard.base.errors import InputError
+from steelyard.jobs.demo_lanes import Watch, Work, do_all, lanes
+from steelyard.jobs.demo_models import FAST, MODELS, ORDER, WHOLE, WORLD_FILE, DemoSize, configuration, world
+from steelyard.jobs.demo_tasks import Measured, audit_noise, gallery_of, train_one
+from steelyard.jobs.imsitu_chapter import ImsituChapter, imsitu_chapter
 from steelyard.jobs.output import check_folder
-from steelyard.jobs.progress import Progress, silent
-from steelyard.mitigation.samples import balance
-from steelyard.reports import AuditReport
-from steelyard.reports.charts import Mark, RowChart, axis_over
-from steelyard.reports.figures import write_figure, write_interval
-from steelyard.reports.page import audit_page
+from steelyard.reports.gallery import Gallery
 from steelyard.reports.provenance import provenance
 from steelyard.reports.records import dump_json, write_text
-from steelyard.reports.rows import CurvePoint
-from steelyard.tables import LabelTable
+from steelyard.reports.story import ModelRow, NoisePoint, Story, results_record
+from steelyard.reports.story_page import demo_page
 
-MODEL_F1 = 0.401
-"""Macro-F1 of the paper's imSitu model ("no gender"), where its Table 1 gives λ_D(F1) = 56.46."""
+if TYPE_CHECKING:
+    from steelyard.jobs.training_config import TrainingConfig
 
-PUBLISHED_AT_F1 = 56.46
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BalanceRow:
-    """Dataset leakage after the training images were balanced.
-
-    Attributes:
-        alpha: largest ratio between the groups' counts of a verb; None is the data as they are.
-        counts: group → training images kept.
-        leakage: of the labels, fitted on the kept training images, scored on all test images.
-        published: the paper's figure, in percent.
-        remark: why this run's figure and the published one differ, where they do.
-    """
-
-    alpha: float | None
-    counts: dict[str, int]
-    leakage: Estimate
-    published: str
-    remark: str = ""
-
-    @property
-    def title(self) -> str:
-        """What was done to the training images."""
-        return "as they are" if self.alpha is None else f"balanced, α = {self.alpha:g}"
-
-    @property
-    def images(self) -> int:
-        """Training images kept."""
-        return sum(self.counts.values())
-
-
-_PROTOCOL = (
-    "In the balanced training images no verb tells the groups apart, so there is nothing to learn. The published "
-    "protocol still gives more, because it picks its attacker on validation images that are not balanced, and folds "
-    "accuracy around one half; this figure is not tuned towards it."
-)
-_ROWS: tuple[tuple[float | None, str, str], ...] = (
-    (None, "68.26 ± 0.31", ""),
-    (3, "68.11 ± 0.55", ""),
-    (2, "68.15 ± 0.32", ""),
-    (1, "53.99 ± 0.69", _PROTOCOL),
+_GALLERY_PER_GROUP = 6
+_DATA = (
+    "Images of a made-up world, rendered by the package: rooms with objects, the labels, and one person each. The "
+    "person's group shows in face, hair, clothes and figure; some objects, and some things that no label mentions, are "
+    "more frequent with one group."
 )
 
 
@@ -83,102 +39,148 @@ class Demo:
     """What the demo found.
 
     Attributes:
-        report: the audit of the labels as they are.
-        rows: Table 1's imSitu rows, as far as labels go.
-        page: the page that shows both.
+        story: its models, the noise, the masked images.
+        imsitu: what imSitu's real labels give away.
+        page: the page that shows all.
+        seconds: that it took.
     """
 
-    report: AuditReport
-    rows: tuple[BalanceRow, ...]
+    story: Story
+    imsitu: ImsituChapter
     page: Path
+    seconds: float
 
 
 def run_demo(
-    out: Path, *, seed: int = 0, progress: Progress = silent, command: str | Sequence[str] = "steelyard demo"
+    out: Path,
+    *,
+    fast: bool = False,
+    size: DemoSize | None = None,
+    seed: int = 0,
+    watch: Watch | None = None,
+    command: str | Sequence[str] = "steelyard demo",
 ) -> Demo:
-    """Audit imSitu's counts, balance them at α = 3, 2, 1, and write `index.html` and `results.json`.
+    """Render, train, audit; write `index.html`, `results.json`, the runs and the configurations that made them.
 
     Args:
-        out: folder, made if need be.
+        out: folder, made if need be; runs of an earlier demo in it are refused.
+        fast: fewer images and epochs, the same models.
+        size: how much is done; None is by `fast`.
         seed: of everything random.
-        progress: told of each stage.
+        watch: told of each piece of work.
         command: what was run, for the provenance.
+
+    Raises:
+        InputError: the folder cannot be written to, or holds runs.
     """
     start = time.monotonic()
+    size = size or (FAST if fast else WHOLE)
     folder = check_folder(out)
-    labels = imsitu_labels()
-    options = AuditOptions(levels=f"12,{MODEL_F1}", seed=seed)
-    report = audit_tables(labels, None, options, progress=progress)
-    rows = []
-    for alpha, published, remark in _ROWS:
-        if alpha is not None:
-            progress(f"the largest subset of the training images at α = {alpha:g}")
-        rows.append(_balance_row(labels, report, alpha, published, remark, options))
-    made = provenance(seed=seed, command=command, duration_s=time.monotonic() - start)
-    report = replace(report, provenance=made)
+    if (folder / "runs").exists():
+        raise InputError(f"--out {out}: expected a folder without runs, found those of an earlier demo; name another")
+    write_text(folder / WORLD_FILE, yaml.safe_dump(world(size, seed), sort_keys=False))
+    configs = {model.name: configuration(model, size, folder, seed) for model in MODELS}
+    (folder / "configs").mkdir(exist_ok=True)
+    for name, config in configs.items():
+        write_text(folder / "configs" / f"{name}.yaml", config.to_yaml())
+    results = do_all(_works(configs, size, seed), workers=lanes(), watch=watch or Watch())
+    story = _story(results, size)
+    made = provenance(seed=seed, inputs=[folder / WORLD_FILE], command=command, duration_s=time.monotonic() - start)
+    story = replace(story, provenance=made)
+    imsitu: ImsituChapter = results["imsitu"]
     page = folder / "index.html"
-    shown = {
-        "rows": rows,
-        "chart": _chart(rows, report.chance),
-        "at_f1": at_model_f1(report),
-        "published_at_f1": PUBLISHED_AT_F1,
-    }
-    write_text(page, audit_page(report, template="demo.html", context=shown))
-    write_text(folder / "results.json", dump_json({"schema": 1, "balance": [_record(row) for row in rows]}))
-    report.to_json(folder / "report.json")
-    report.to_csv(folder / "per_label.csv")
-    return Demo(report=report, rows=tuple(rows), page=page)
+    write_text(page, demo_page(story, chapter=imsitu.context()))
+    write_text(folder / "results.json", dump_json({**results_record(story), "imsitu": imsitu.record()}))
+    return Demo(story=story, imsitu=imsitu, page=page, seconds=time.monotonic() - start)
 
 
-def at_model_f1(report: AuditReport) -> CurvePoint:
-    """The point of the curve at the published model's F1."""
-    return min(report.curve, key=lambda point: abs(point.f1 - MODEL_F1))
-
-
-def _balance_row(
-    labels: LabelTable,
-    report: AuditReport,
-    alpha: float | None,
-    published: str,
-    remark: str,
-    options: AuditOptions,
-) -> BalanceRow:
-    train = labels.split("train")
-    leakage = report.estimate("dataset_leakage")
-    if alpha is not None:
-        kept = balance(train.targets, train.groups, alpha=alpha, rng=stream(options.seed, "balance"))
-        train = train.take(kept.kept)
-        assert labels.splits is not None
-        at = np.concatenate(
-            [np.flatnonzero(labels.splits == "train")[kept.kept], np.flatnonzero(labels.splits == "test")]
+def _works(configs: Mapping[str, "TrainingConfig"], size: DemoSize, seed: int) -> list[Work]:
+    """Everything there is to do; what others wait for first, long work before short work."""
+    runs = {name: Path(config.out) for name, config in configs.items()}
+    first = (
+        "plain",
+        "alpha1",
+        "adversarial-image",
+        "adversarial-conv5",
+        "alpha1-adversarial-conv5",
+        "blackout-segment",
+    )
+    starts = {model.name: model.start_from for model in MODELS}
+    works = [
+        Work(
+            name=name,
+            call=train_one,
+            arguments=(configs[name],),
+            after=() if (start := starts[name]) is None else (start,),
+            run=runs[name],
         )
-        subset = labels.take(np.sort(at))
-        found = Findings()
-        measure_labels(subset, headline_plan(subset, options), options, found)
-        leakage = found.estimates[0]
-    assert leakage is not None
-    sizes = np.bincount(train.groups, minlength=len(train.group_names))
-    counts = dict(zip(train.group_names, map(int, sizes), strict=True))
-    return BalanceRow(alpha=alpha, counts=counts, leakage=leakage, published=published, remark=remark)
+        for name in first
+    ]
+    works += [
+        Work(name=f"noise {scale:g}", call=audit_noise, arguments=(runs["plain"], scale), after=("plain",))
+        for scale in size.noise
+    ]
+    masked = "adversarial-image"
+    arguments = (runs[masked], _GALLERY_PER_GROUP, seed)
+    works.append(Work(name="masked images", call=gallery_of, arguments=arguments, after=(masked,)))
+    works.append(Work(name="imsitu", call=_imsitu, arguments=(seed,)))
+    return works
 
 
-def _chart(rows: Sequence[BalanceRow], chance: float) -> RowChart:
-    marks = []
-    for row in rows:
-        e = row.leakage
-        text, span = write_figure(e.value, "percent"), write_interval(e.low, e.high, "percent")
-        marks.append((Mark(row.title, e.value, e.low, e.high, text, span),))
-    ends = [chance, *(end for row in rows for end in (row.leakage.low, row.leakage.high))]
-    reference = f"chance {write_figure(chance, 'percent')}"
-    return RowChart(tuple(marks), axis_over(ends), reference=chance, reference_text=reference)
+def _imsitu(seed: int) -> ImsituChapter:
+    return imsitu_chapter(seed=seed, workers=1)
 
 
-def _record(row: BalanceRow) -> dict[str, Any]:
-    return {
-        "alpha": row.alpha,
-        "images": row.images,
-        "counts": row.counts,
-        "dataset_leakage": row.leakage.to_dict(),
-        "published_percent": row.published,
-        "remark": row.remark,
-    }
+def _story(results: Mapping[str, Any], size: DemoSize) -> Story:
+    measured: dict[str, Measured] = {model.name: results[model.name] for model in MODELS}
+    sweep: dict[float, Measured] = {scale: results[f"noise {scale:g}"] for scale in size.noise}
+    rows = {model.name: _row(model.name, model.title, model.what, measured[model.name]) for model in MODELS}
+    scale = nearest_noise(sweep, measured["adversarial-conv5"])
+    what = f"The plain model; Gaussian noise of {scale:g} standard deviations on its embedding when it predicts."
+    noisy = replace(
+        sweep[scale],
+        # The labels and the rows that they are fitted on are those of the plain model.
+        estimates={**sweep[scale].estimates, "dataset_leakage": measured["plain"].estimates["dataset_leakage"]},
+    )
+    rows["noise"] = _row("noise", "noise on the embedding", what, noisy)
+    gallery: Gallery = results["masked images"]
+    plain = measured["plain"]
+    groups = tuple(next(iter(plain.counts.values())))
+    return Story(
+        models=tuple(rows[name] for name in ORDER),
+        noise=tuple(_point(at, found) for at, found in sweep.items()),
+        gallery=replace(gallery, what="the adversary at the image"),
+        protected="group",
+        groups=groups,
+        synthetic=True,
+        data=_DATA,
+        counts=plain.counts,
+    )
+
+
+def nearest_noise(sweep: Mapping[float, Measured], model: Measured) -> float:
+    """The scale of noise at which macro-F1 is nearest to a model's; the larger of two that are equally near."""
+    target = model.estimates["f1_macro"].value
+    return min(sweep, key=lambda scale: (abs(sweep[scale].estimates["f1_macro"].value - target), -scale))
+
+
+def _row(name: str, title: str, what: str, found: Measured) -> ModelRow:
+    balanced = name.startswith("alpha1")
+    return ModelRow(
+        name=name,
+        title=title,
+        what=what,
+        estimates=found.estimates,
+        omitted=found.omitted,
+        label_leakage_of_training=found.estimates.get("dataset_leakage") if balanced else None,
+        seconds=found.seconds,
+    )
+
+
+def _point(scale: float, found: Measured) -> NoisePoint:
+    return NoisePoint(
+        scale=scale,
+        f1_macro=found.estimates["f1_macro"],
+        amplification=found.estimates.get("amplification"),
+        reason=found.omitted.get("amplification", ""),
+    )

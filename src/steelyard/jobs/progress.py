@@ -19,20 +19,23 @@ def silent(stage: str) -> None:
     """Says nothing."""
 
 
+def in_lines(*, quiet: bool = False) -> Progress:
+    """Report stages on stderr in plain lines, as a job that has a live display of its own needs it."""
+    start = time.monotonic()
+
+    def plain(stage: str) -> None:
+        print(f"[{time.monotonic() - start:5.1f} s] {stage}", file=sys.stderr, flush=True)
+
+    return silent if quiet else plain
+
+
 @contextmanager
 def on_stderr(*, quiet: bool = False) -> Iterator[Progress]:
     """Report stages on stderr, each with the seconds since the start."""
-    if quiet:
-        yield silent
+    if quiet or not sys.stderr.isatty():
+        yield in_lines(quiet=quiet)
         return
     start = time.monotonic()
-    if not sys.stderr.isatty():
-
-        def plain(stage: str) -> None:
-            print(f"[{time.monotonic() - start:5.1f} s] {stage}", file=sys.stderr, flush=True)
-
-        yield plain
-        return
     from rich.console import Console
 
     console = Console(stderr=True)

@@ -1,12 +1,15 @@
 """A network as the rest of the package sees it: images in, logits, embedding and any tap out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from steelyard.base.errors import InputError, first_few
+from steelyard.tables.messages import closest
 
 EMBEDDING = "embedding"
 """The tap between backbone and head."""
@@ -76,25 +79,32 @@ class Network(nn.Module):
         Args:
             images: `[b, 3, h, w]` in [0, 1].
             taps: layers by name or alias, or `embedding`.
+
+        Raises:
+            InputError: no such layer, one that runs twice or never, or one whose output is not a tensor.
         """
         seen: dict[str, Tensor] = {}
-        handles = [self._watch(tap, seen) for tap in taps if tap != EMBEDDING]
-        handles += [self._change(tap, edit) for tap, edit in self.edits.items() if tap != EMBEDDING]
-        try:
+        with ExitStack() as hooks:
+            # Edits first: a tap shows what the layers after it read.
+            for tap, edit in self.edits.items():
+                if tap != EMBEDDING:
+                    hooks.callback(self._change(tap, edit).remove)
+            for tap in taps:
+                if tap != EMBEDDING:
+                    hooks.callback(self._watch(tap, seen).remove)
             embedding = self.backbone((images - self.mean) / self.std)
-        finally:
-            for handle in handles:
-                handle.remove()
         if EMBEDDING in self.edits:
             embedding = self.edits[EMBEDDING](embedding)
         if EMBEDDING in taps:
             seen[EMBEDDING] = embedding
+        if silent := [tap for tap in taps if tap not in seen]:
+            raise InputError(f"tap {silent[0]!r}: expected a layer that runs, found one that does not; name another")
         return Output(self.head(embedding), embedding, seen)
 
     def tap_names(self) -> tuple[str, ...]:
         """Every name that a tap may have: aliases, layers by their place in the backbone, and `embedding`."""
         layers = (name for name, _ in self.backbone.named_modules() if name)
-        return (*self.aliases, EMBEDDING, *layers)
+        return tuple(dict.fromkeys((*self.aliases, EMBEDDING, *layers)))
 
     def layer(self, tap: str) -> nn.Module:
         """The layer of this name or alias.
@@ -111,11 +121,13 @@ class Network(nn.Module):
     @torch.no_grad()
     def tap_shapes(self, taps: Sequence[str], size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
         """Shape of each tap, without the batch, for images of this height and width."""
-        was = self.training
+        modes = [(module, module.training) for module in self.modules()]
         self.eval()
-        images = torch.zeros(1, 3, *size, device=self.mean.device)
-        seen = self(images, taps=taps).taps
-        self.train(was)
+        try:
+            seen = self(torch.zeros(1, 3, *size, device=self.mean.device), taps=taps).taps
+        finally:
+            for module, mode in modes:
+                module.training = mode
         return {tap: tuple(seen[tap].shape[1:]) for tap in taps}
 
     def freeze_backbone(self, *, frozen: bool) -> None:
@@ -131,18 +143,41 @@ class Network(nn.Module):
             self.backbone.eval()
         return self
 
-    def _watch(self, tap: str, seen: dict[str, Tensor]) -> torch.utils.hooks.RemovableHandle:
-        def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def _watch(self, tap: str, seen: dict[str, Tensor]) -> RemovableHandle:
+        def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            _require_tensor(tap, output)
+            if tap in seen:
+                raise _runs_twice(tap)
             seen[tap] = output
+            # The next layer may work in place (ReLU); it gets a copy, and the tap stays what it was.
+            return output.clone()
 
         return self.layer(tap).register_forward_hook(keep)
 
-    def _change(self, tap: str, edit: Edit) -> torch.utils.hooks.RemovableHandle:
+    def _change(self, tap: str, edit: Edit) -> RemovableHandle:
+        runs = 0
+
         def change(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            nonlocal runs
+            runs += 1
+            _require_tensor(tap, output)
+            if runs > 1:
+                raise _runs_twice(tap)
             return edit(output)
 
         return self.layer(tap).register_forward_hook(change)
 
     def _no_tap(self, tap: str) -> nn.Module:
         names = self.tap_names()
-        raise InputError(f"tap {tap!r}: expected a layer of this network ({first_few(names, 12)}); name one of them")
+        known, near = first_few(names, 12), closest(tap, names)
+        raise InputError(f"tap {tap!r}: expected a layer of this network ({known}), found none{near}; name one of them")
+
+
+def _require_tensor(tap: str, output: object) -> None:
+    if not isinstance(output, Tensor):
+        found = type(output).__name__
+        raise InputError(f"tap {tap!r}: expected a layer that gives a tensor, found a {found}; name another")
+
+
+def _runs_twice(tap: str) -> InputError:
+    return InputError(f"tap {tap!r}: expected a layer that runs once for an image, found more runs; name the one after")

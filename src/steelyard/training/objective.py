@@ -98,6 +98,8 @@ class Objective(Protocol):
     def setup(self, fabric: "Fabric", network: Network, task: Task, size: tuple[int, int]) -> None:
         """Make the objective's own networks and optimisers, set up by fabric.
 
+        The engine has seeded PyTorch's generator, so that initial weights drawn from it are the run's own.
+
         Args:
             fabric: of the engine.
             network: before the engine wraps it.
@@ -124,7 +126,10 @@ class Objective(Protocol):
         ...
 
     def ready(self, progress: Progress) -> bool:
-        """Whether the network may count as the best one by now (an adversary still ramping up says no)."""
+        """Whether the network may count as the best one by now (an adversary still ramping up says no).
+
+        Asked after each epoch of the last stage; the fraction of `progress` then includes that epoch, up to 1.
+        """
         ...
 
     def state_dict(self) -> dict[str, Any]:

@@ -5,9 +5,8 @@ and unlabelled cues that do, so that a model can amplify although the labels are
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,33 +14,19 @@ from numpy.typing import ArrayLike, NDArray
 from steelyard.base.errors import InputError, MissingExtraError, first_few
 from steelyard.base.random import stream
 from steelyard.datasets.dataset import Selection, by_split
+from steelyard.datasets.people import People
 from steelyard.datasets.scenes.drawing import Drawn, draw
+from steelyard.datasets.scenes.rendered import Rendered, Whereabouts, boxes_of, face_boxes
 from steelyard.datasets.scenes.settings import CATALOGUE, GROUP_NAMES, ScenesSettings
 from steelyard.datasets.scenes.truth import ScenesTruth
 from steelyard.tables.label_table import LabelTable, Split
 
 if TYPE_CHECKING:
-    from steelyard.datasets.scenes.face import Face
+    pass
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 _MOST_IMAGES = 1_000_000  # of one split: its ids have six digits
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """`n` images of side h = w and what is known of their pixels; boxes are x0, y0, x1, y1 in pixels, ends excluded.
-
-    Attributes:
-        images: `[n, h, w, 3]` uint8, red, green, blue.
-        person_mask: `[n, h, w]` bool: the person's visible pixels (hair and clothes included, what stands before not).
-        person_box: `[n, 4]` int64: the smallest box around the mask.
-        face_box: `[n, 4]` int64: around the head without its hair, within the person's box.
-    """
-
-    images: NDArray[np.uint8]
-    person_mask: NDArray[np.bool_]
-    person_box: NDArray[np.int64]
-    face_box: NDArray[np.int64]
+_MOST_KEPT = 2**24  # pixels of the last images whose masks are kept
 
 
 class Scenes:
@@ -81,11 +66,12 @@ class Scenes:
         self.settings = settings or ScenesSettings()
         self.sizes: Mapping[Split, int] = {"train": train, "val": val, "test": test}
         for split, size in self.sizes.items():
-            if not 0 <= size <= _MOST_IMAGES:
+            if not _is_whole(size) or size > _MOST_IMAGES:
                 raise InputError(f"Scenes: {split}: expected 0 to {_MOST_IMAGES:,} images, found {size}; change it")
-        if seed < 0:
+        if not _is_whole(seed):
             raise InputError(f"Scenes: seed: expected 0 or more, found {seed}; change it")
         self.seed = seed
+        self._last: Whereabouts | None = None
         self.truth = ScenesTruth.of(self.settings)
 
     def __len__(self) -> int:
@@ -101,6 +87,9 @@ class Scenes:
         """Where it comes from, for messages."""
         return f"Scenes, seed {self.seed}"
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_last": None}
+
     def image(self, image_id: str) -> NDArray[np.uint8]:
         """`[h, w, 3]`, RGB: the image of this id, rendered.
 
@@ -108,7 +97,35 @@ class Scenes:
             InputError: no image has this id.
             MissingExtraError: OpenCV is not installed.
         """
-        return np.asarray(self.render(self.find([image_id])).images[0])
+        return np.asarray(self.images([image_id])[0])
+
+    def images(self, image_ids: Sequence[str] | NDArray[np.str_]) -> NDArray[np.uint8]:
+        """`[n, h, w, 3]`, RGB: the images of these ids, rendered; `people` and `faces` of them are then at hand."""
+        return self._rendered(self.find(image_ids)).images
+
+    def people(self, image_id: str) -> People:
+        """The person's box and mask."""
+        return self.people_of([image_id])[0]
+
+    def faces(self, image_id: str) -> NDArray[np.float64]:
+        """`[1, 4]`: left, top, right, bottom of the face in pixels, as edges."""
+        return self.faces_of([image_id])[0]
+
+    def people_of(self, image_ids: Sequence[str] | NDArray[np.str_]) -> list[People]:
+        """The people of each of these images; nothing is rendered again after `images` of them."""
+        known, places = self._whereabouts(image_ids)
+        size = self.settings.size, self.settings.size
+        boxes = known.person_box.astype(np.float64)
+        alone = np.zeros(1, dtype=np.bool_)
+        return [
+            People(size=size, boxes=boxes[[at]], masks=known.person_mask[[at]], crowds=alone.copy()) for at in places
+        ]
+
+    def faces_of(self, image_ids: Sequence[str] | NDArray[np.str_]) -> list[NDArray[np.float64]]:
+        """The faces of each of these images, as `people_of`."""
+        known, places = self._whereabouts(image_ids)
+        boxes = known.face_box.astype(np.float64)
+        return [boxes[[at]] for at in places]
 
     def selections(self) -> tuple[Selection, ...]:
         """Every image counts."""
@@ -143,9 +160,13 @@ class Scenes:
 
     def labels(self, split: Split | None = None) -> LabelTable:
         """The labels of a split, or of all images; row i is image `rows(split)[i]`."""
+        return self._table if split is None else self._table.split(split)
+
+    @cached_property
+    def _table(self) -> LabelTable:
         single = self.settings.kind == "single"
         targets = self.drawn.labels.argmax(axis=1) if single else self.drawn.labels.astype(np.uint8)
-        table = LabelTable(
+        return LabelTable(
             ids=np.array([f"{name}-{i:06d}" for name in SPLITS for i in range(self.sizes[name])], dtype=np.str_),
             groups=self.drawn.groups,
             group_names=self.group_names,
@@ -156,7 +177,10 @@ class Scenes:
             source=self.source,
             target_column="object" if single else "",
         )
-        return table if split is None else table.split(split)
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self._table.ids.tolist())}
 
     def find(self, ids: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
         """Indices of the images with these ids, in their order, for `render`.
@@ -164,7 +188,7 @@ class Scenes:
         Raises:
             InputError: an id of no image.
         """
-        place = {str(name): row for row, name in enumerate(self.labels().ids)}
+        place = self._place
         if unknown := [str(name) for name in ids if str(name) not in place]:
             known = f"ids such as {next(iter(place))}" if place else "no ids, the world is empty"
             raise InputError(f"Scenes: ids: expected {known}, found {first_few(unknown)}; take them from labels()")
@@ -187,6 +211,21 @@ class Scenes:
             )
         return self._render(wanted)
 
+    def _rendered(self, rows: NDArray[np.int64]) -> Rendered:
+        """Rendered, and where people and faces are remembered."""
+        made = self._render(rows)
+        if made.person_mask.size <= _MOST_KEPT:
+            self._last = Whereabouts.of(rows.tolist(), made)
+        return made
+
+    def _whereabouts(self, image_ids: Sequence[str] | NDArray[np.str_]) -> tuple[Whereabouts, list[int]]:
+        """Where people and faces are in images that have these ids, and the positions of the images there."""
+        rows = self.find(image_ids)
+        known = self._last  # taken once: another thread may render meanwhile
+        if known is None or not all(row in known.place for row in rows.tolist()):
+            known = Whereabouts.of(rows.tolist(), self._rendered(rows))
+        return known, [known.place[row] for row in rows.tolist()]
+
     def _render(self, wanted: NDArray[np.int64]) -> Rendered:
         try:
             from steelyard.datasets.scenes.painting import Content, develop, paint
@@ -208,7 +247,7 @@ class Scenes:
             images[at] = develop(clean[..., :3], self.settings.noise, rng)
             mask[at] = clean[..., 3] > 127
         person_box = boxes_of(mask)
-        return Rendered(images, mask, person_box, _face_boxes(faces, side, person_box))
+        return Rendered(images, mask, person_box, face_boxes(faces, side, person_box))
 
     def _stream_of(self, row: int) -> np.random.Generator:
         """The image's own stream: of the seed, the split and the number within it."""
@@ -219,17 +258,5 @@ class Scenes:
         raise AssertionError("the index was checked")
 
 
-def boxes_of(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """`[n, 4]` smallest boxes (x0, y0, x1, y1, ends excluded) around `[n, h, w]` masks, none of them empty."""
-    columns: NDArray[np.bool_] = np.any(mask, axis=1)
-    rows: NDArray[np.bool_] = np.any(mask, axis=2)
-    ends = [columns.argmax(1), rows.argmax(1)]
-    ends += [line.shape[1] - line[:, ::-1].argmax(1) for line in (columns, rows)]
-    return np.stack(ends, axis=1).astype(np.int64)
-
-
-def _face_boxes(faces: "list[Face]", side: int, within: NDArray[np.int64]) -> NDArray[np.int64]:
-    edges = side * np.array([face.box for face in faces]).reshape(-1, 4)
-    low, high = np.floor(edges[:, :2]), np.ceil(edges[:, 2:])
-    low, high = np.maximum(low, within[:, :2]), np.minimum(high, within[:, 2:])
-    return np.concatenate([low, high], axis=1).astype(np.int64)
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 0

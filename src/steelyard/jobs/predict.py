@@ -1,0 +1,188 @@
+"""Predict: a run's scores of images, and their labels beside them, as an audit reads both."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from steelyard.base.errors import InputError, first_few
+from steelyard.base.random import stream
+from steelyard.datasets.dataset import Dataset
+from steelyard.jobs.data import check_table_file
+from steelyard.jobs.progress import Progress, silent
+from steelyard.jobs.run_folder import kept_config, kept_task, with_kept_subset
+from steelyard.jobs.run_parts import RunData, open_data, restored, tables_of
+from steelyard.mitigation.features.edits import erasure_edit, fit_tap_eraser, noise_edit
+from steelyard.mitigation.features.noise import spread_of
+from steelyard.models.network import EMBEDDING, Edit, Network
+from steelyard.tables import LabelTable, write_labels, write_predictions
+from steelyard.tables.label_table import Split
+from steelyard.tables.messages import complaint, listed
+from steelyard.tables.prediction_table import PredictionTable
+from steelyard.training.batches import Batches
+from steelyard.training.checkpoints import Which
+from steelyard.training.evaluation import Scores, predict, to_device
+from steelyard.training.launching import launch
+from steelyard.training.objective import Batch, Objective
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictOptions:
+    """Which images, which checkpoint, and what is changed in the network.
+
+    Attributes:
+        splits: the splits; empty for all that have images.
+        checkpoint: `best` or `last`.
+        noise: scale of Gaussian noise on the embedding, in units of each dimension's own standard deviation; None for
+            none.
+        erase: tap whose linear traces of the groups LEACE takes out; fitted on the validation images.
+        source: another data set of the same kind and labels, in place of the run's own.
+        workers: processes that decode; None as the run has it.
+    """
+
+    splits: tuple[Split, ...] = ()
+    checkpoint: Which = "best"
+    noise: float | None = None
+    erase: str | None = None
+    source: str | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.noise is not None and not 0 <= self.noise < float("inf"):
+            raise InputError(f"--noise: expected a number of 0 or more, found {self.noise}; change it")
+
+
+def predict_run(
+    run: str | Path,
+    options: PredictOptions | None = None,
+    *,
+    dataset: Dataset | None = None,
+    progress: Progress = silent,
+) -> tuple[LabelTable, PredictionTable]:
+    """What a run's network says of images.
+
+    Args:
+        run: its folder.
+        options: which images, and what is changed in the network.
+        dataset: opened already; None opens what the run's configuration names.
+        progress: told of each stage.
+
+    Returns:
+        Labels and logits of the same images, in the same order.
+
+    Raises:
+        InputError: no such run, checkpoint, split or tap, or other labels than the run learned.
+        UndefinedError: there are no held-out images of some group to fit an erasure on.
+    """
+    options, run = options or PredictOptions(), Path(run)
+    config = kept_config(run)
+    if options.source is None:
+        config = with_kept_subset(config, run)
+    else:
+        config = replace(config, data=replace(config.data, source=options.source, subset=None, alpha=None))
+    if options.workers is not None:
+        config = replace(config, data=replace(config.data, workers=options.workers))
+    config = replace(config, training=replace(config.training, devices=1, nodes=1))
+    data = open_data(config, dataset=dataset, anywhere=options.source is not None, progress=progress)
+    progress("predicting")
+    scores = launch(config.training, _predict, data, run, options)
+    return tables_of(data.labels, scores, run)
+
+
+def write_run_predictions(
+    run: str | Path, out: str | Path, options: PredictOptions | None = None, *, progress: Progress = silent
+) -> tuple[Path, Path]:
+    """Predict, and write predictions and, beside them, `labels.parquet`.
+
+    Args:
+        run: its folder.
+        out: `.parquet` or `.csv` for the predictions.
+        options: as for `predict_run`.
+        progress: told of each stage.
+
+    Returns:
+        The two files.
+
+    Raises:
+        InputError: as `predict_run`, or a file that cannot be written.
+    """
+    path = check_table_file(out)
+    beside = path.with_name("labels" + path.suffix)
+    if path == beside:
+        raise InputError(f"--out {path}: expected another name than that of the labels beside it; name another")
+    labels, predictions = predict_run(run, options, progress=progress)
+    write_labels(beside, labels)
+    write_predictions(path, predictions)
+    return path, beside
+
+
+def _predict(fabric: "Fabric", data: RunData, run: Path, options: PredictOptions) -> Mapping[Split, Scores]:
+    task = kept_task(run)
+    _require_same_labels(data.labels, task.target_names, task.group_names)
+    splits = options.splits or tuple(data.parts)
+    sources = {split: data.evaluation(split, fabric) for split in splits}
+    size = next(iter(sources.values())).size
+    network, objective = restored(fabric, data.config, task, run, options.checkpoint, size=size)
+    if options.erase is not None or options.noise is not None:
+        held = data.evaluation("val" if "val" in data.parts else splits[0], fabric)
+        _edit(fabric, network, objective, held, options, groups=len(task.group_names), seed=data.config.seed)
+    return {split: predict(fabric, network, objective, source) for split, source in sources.items()}
+
+
+def _edit(
+    fabric: "Fabric",
+    network: Network,
+    objective: Objective,
+    held: Batches,
+    options: PredictOptions,
+    *,
+    groups: int,
+    seed: int,
+) -> None:
+    """Put erasure and noise into the network, fitted on held-out images."""
+    network.eval()
+    if options.erase is not None:
+        if options.erase != EMBEDDING:
+            network.layer(options.erase)  # refused by its name, before any image is read
+        eraser = fit_tap_eraser(network, options.erase, _seen(fabric, network, objective, held), groups)
+        network.edits[options.erase] = erasure_edit(eraser)
+    if options.noise is not None:
+        with torch.no_grad():
+            parts = [network(batch.images).embedding for batch in _seen(fabric, network, objective, held)]
+        spread = spread_of(torch.cat(parts).float().cpu().numpy())
+        generator = torch.Generator().manual_seed(int(stream(seed, "noise").integers(2**63)))
+        noise = noise_edit(options.noise, generator, spread=spread)
+        erase = network.edits.get(EMBEDDING)
+        network.edits[EMBEDDING] = noise if erase is None else _both(erase, noise)
+
+
+def _seen(fabric: "Fabric", network: Network, objective: Objective, source: Batches) -> Iterator[Batch]:
+    """Batches as the network sees them: behind the mask, where the objective has one."""
+    masks = getattr(objective, "masks", None)
+    for batch in source.epoch(0):
+        there = to_device(batch, fabric.device)
+        yield there if masks is None else replace(there, images=there.images * masks(network, there.images))
+
+
+def _both(first: Edit, second: Edit) -> Edit:
+    return lambda output: second(first(output))
+
+
+def _require_same_labels(labels: LabelTable, targets: Sequence[str], groups: Sequence[str]) -> None:
+    """Refuse images with other labels than those learned: columns would be taken for one another.
+
+    Raises:
+        InputError: names what differs.
+    """
+    for what, found, expected in (("targets", labels.target_names, targets), ("groups", labels.group_names, groups)):
+        if tuple(found) != tuple(expected):
+            strange = [name for name in found if name not in expected] or list(found)
+            do = f"name a data set with the {what} of the run"
+            raise InputError(
+                complaint(labels.source, what, expected=first_few(expected, 6), found=listed(strange), do=do)
+            )
