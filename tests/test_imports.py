@@ -12,6 +12,10 @@ import steelyard
 TRAINING = {"steelyard.leakage.mlp_training", "steelyard.leakage.mlp_network"}
 # They draw, with OpenCV of the train extra; Scenes' labels need none of them.
 DRAWING = {f"steelyard.datasets.scenes.{name}" for name in ("painting", "pen", "room", "person", "face", "objects")}
+# Jobs that train, or go on from what was trained.
+_JOBS = ("dry_run", "predict", "run_folder", "run_parts", "train", "training_config", "visualize")
+_DEMO = ("demo", "demo_lanes", "demo_models", "demo_tasks")
+TRAINING |= {f"steelyard.jobs.{name}" for name in (*_JOBS, *_DEMO)}
 LIGHT = (
     "steelyard.base",
     "steelyard.metrics",
@@ -19,6 +23,7 @@ LIGHT = (
     "steelyard.datasets",
     "steelyard.leakage",
     "steelyard.mitigation.samples",
+    "steelyard.mitigation.predictions",
     "steelyard.reports",
     "steelyard.jobs",
     "steelyard.cli",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from steelyard import leakage, metrics, mitigation, reports, tables
-    from steelyard.api import audit, balance
+    from steelyard.api import audit, balance, predict, train
     from steelyard.base.errors import SteelyardError
     from steelyard.base.estimate import Estimate
     from steelyard.reports import AuditReport
@@ -25,8 +25,10 @@ __all__ = [
     "leakage",
     "metrics",
     "mitigation",
+    "predict",
     "reports",
     "tables",
+    "train",
 ]
 
 _NAMES = {
@@ -35,6 +37,8 @@ _NAMES = {
     "SteelyardError": "steelyard.base.errors",
     "audit": "steelyard.api",
     "balance": "steelyard.api",
+    "predict": "steelyard.api",
+    "train": "steelyard.api",
 }
 
 

@@ -22,7 +22,7 @@ VERBS = {
     "train": "a network on a data set, with or without an adversary; ends with an audit",
     "predict": "a run's scores and labels as tables",
     "visualize": "what a run changed: masked images, or F1 per label before and after",
-    "demo": "the main job on real counts that come with the package",
+    "demo": "seven models on a rendered world, with and without mitigation, audited",
 }
 
 

@@ -19,7 +19,7 @@ def add_options(parser: Parser) -> None:
     require_training()
     from steelyard.jobs.training_config import option_list
 
-    parser.add_argument("file", nargs="?", metavar="CONFIG.yaml", help="what to train; docs/training.md says more")
+    parser.add_argument("file", nargs="?", metavar="CONFIG.yaml", help="what to train; there are examples in configs/")
     parser.add_argument("--resume", metavar="RUN", help="go on with this run's folder from its last checkpoint")
     parser.add_argument("--out", metavar="DIR", help="the run's folder, made if need be")
     parser.add_argument("--seed", metavar="N", type=str, help="of everything random")

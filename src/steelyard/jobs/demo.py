@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from steelyard.base.errors import InputError
 from steelyard.jobs.demo_lanes import Watch, Work, do_all, lanes
@@ -113,6 +113,7 @@ def _works(configs: Mapping[str, "TrainingConfig"], size: DemoSize, seed: int) -
             arguments=(configs[name],),
             after=() if (start := starts[name]) is None else (start,),
             run=runs[name],
+            epochs=configs[name].training.epochs,
         )
         for name in first
     ]

@@ -26,6 +26,7 @@ class Work:
         arguments: of the call.
         after: names of what must be done before.
         run: folder of the run whose log tells how far it is, or None.
+        epochs: of that run; None where there is none.
     """
 
     name: str
@@ -33,10 +34,14 @@ class Work:
     arguments: tuple[Any, ...]
     after: tuple[str, ...] = ()
     run: Path | None = None
+    epochs: int | None = None
 
 
 class Watch:
     """Told of each piece of work when it begins, now and then, and when it is done."""
+
+    def expect(self, works: int) -> None:
+        """So many pieces of work there are."""
 
     def begun(self, work: Work) -> None:
         """It begins."""
@@ -50,7 +55,7 @@ class Watch:
 
 def lanes() -> int:
     """How many pieces of work run at once: one for each core, four at most."""
-    return max(1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+    return min(4, _cores())
 
 
 def do_all(works: Sequence[Work], *, workers: int, watch: Watch) -> dict[str, Any]:
@@ -67,9 +72,10 @@ def do_all(works: Sequence[Work], *, workers: int, watch: Watch) -> dict[str, An
     Raises:
         Exception: the first that a call raised; nothing more is begun then.
     """
+    watch.expect(len(works))
     results: dict[str, Any] = {}
     waiting, running = list(works), dict[Future[Any], Work]()
-    threads = max(1, lanes_of_cores() // workers)
+    threads = max(1, _cores() // workers)
     with _threads(threads), _pool(workers, threads) as pool:
         while waiting or running:
             for work in _free(waiting, results, workers - len(running)):
@@ -87,7 +93,7 @@ def do_all(works: Sequence[Work], *, workers: int, watch: Watch) -> dict[str, An
     return results
 
 
-def lanes_of_cores() -> int:
+def _cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

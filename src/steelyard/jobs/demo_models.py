@@ -89,10 +89,11 @@ _IMAGE = {
     "name": "adversarial-image",
     "weight": 0.3,
     "keep": 0.1,
+    "against": "confusion",
     "critic": "image-compact",
     "ramp": 0.5,
     "critic_epochs": 1,
-    "mask": {"width": 8, "levels": 3},
+    "mask": {"width": 8, "levels": 3, "learning_rate": 5e-3},
 }
 
 MODELS = (

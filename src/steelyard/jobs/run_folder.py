@@ -6,6 +6,7 @@ last. `metrics.jsonl` and `tensorboard/`: losses and quality as they came. `pred
 of the best checkpoint, all splits. `audit/`: report.html, report.json, per_label.csv.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -174,6 +175,7 @@ def kept_tables(run: Path) -> Joined:
 def _leave(folder: Path, made: Sequence[Path]) -> None:
     for name in (CONFIG, PROVENANCE, SUBSET, "metrics.jsonl"):
         (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "tensorboard", ignore_errors=True)
     for path in (folder / "checkpoints", *made):
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()

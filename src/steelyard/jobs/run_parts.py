@@ -217,7 +217,7 @@ def make_network(config: TrainingConfig, task: Task, objective: Objective) -> Ne
 
 def model_name(config: TrainingConfig) -> str:
     """What checkpoints say of their model."""
-    return " ".join(config.model.describe().values())
+    return config.model.describe()["model"]
 
 
 def restored(

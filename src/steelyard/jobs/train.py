@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,7 +123,8 @@ def run_training(
                 write_labels(folder / SUBSET, data.labels.split("train"))
         counts = ", ".join(f"{len(images):,} {split}" for split, images in data.parts.items())
         progress(f"training on {counts} images")
-        outcome = launch(config.training, _train, data, folder, resume=resume, quiet=quiet)
+        # Bound to the function: Fabric takes arguments apart in search of tensors, and stops at what is frozen.
+        outcome = launch(config.training, partial(_train, data=data, folder=folder, resume=resume, quiet=quiet))
     if not first:
         return None
     labels, predictions = tables_of(data.labels, outcome.scores, folder / PREDICTIONS)
@@ -150,7 +152,7 @@ class _Outcome:
     notes: tuple[str, ...]
 
 
-def _train(fabric: "Fabric", data: RunData, folder: Path, *, resume: bool, quiet: bool) -> _Outcome:
+def _train(fabric: "Fabric", *, data: RunData, folder: Path, resume: bool, quiet: bool) -> _Outcome:
     """What each process of a run does."""
     if fabric.world_size > 1:  # a subset found against the clock may differ between machines
         data = replace(data, labels=fabric.broadcast(data.labels))

@@ -47,10 +47,11 @@ def difference(name: str, minuend: Attacked, subtrahend: Attacked, *, of: str, s
 
     The subtrahend may be corrupted anew in every round; how unsteady the fits are is seen on the minuend.
     """
-    rounds = balanced_mean(minuend.credit, minuend.groups) - balanced_mean(subtrahend.credit, subtrahend.groups)
-    sampling = _sampling_variance((minuend.credit - subtrahend.credit).mean(axis=0), minuend)
-    sampling += _fit_variance(minuend.credit, minuend)
-    estimate = _estimate(name, rounds, sampling, minuend, of, "difference", (-1.0, 1.0), scheme)
+    values = minuend.credit - subtrahend.credit
+    bounds = (-1.0, 1.0)
+    estimate = paired_mean(
+        name, values, minuend.credit, minuend, of=of, unit="difference", bounds=bounds, scheme=scheme
+    )
     return _noted(estimate, _chosen(minuend.chosen))
 
 
@@ -65,10 +66,38 @@ def usable_information(name: str, attacked: Attacked, *, of: str) -> Estimate:
 def conditional_leakage(labels: Attacked, together: Attacked, *, of: str) -> Estimate:
     """Bits about the group that predictions add beyond the true labels: H(G|Y) − H(G|Y, Ŷ)."""
     gain = labels.bits - together.bits
-    rounds = balanced_mean(gain, labels.groups)
-    sampling = _sampling_variance(gain.mean(axis=0), labels) + _fit_variance(gain, labels)
-    estimate = _estimate("conditional_leakage", rounds, sampling, labels, of, "bits", (-math.inf, math.inf))
+    bounds = (-math.inf, math.inf)
+    estimate = paired_mean("conditional_leakage", gain, gain, labels, of=of, unit="bits", bounds=bounds)
     return _noted(estimate, _chosen(together.informed))
+
+
+def paired_mean(
+    name: str,
+    values: NDArray[np.float64],
+    unsteady: NDArray[np.float64],
+    attacked: Attacked,
+    *,
+    of: str,
+    unit: str,
+    bounds: tuple[float, float],
+    scheme: str = "",
+) -> Estimate:
+    """The group-balanced mean of values that were differenced image by image and round by round.
+
+    Args:
+        name: of the estimate.
+        values: `[R, m]`, one of each scored image in each round.
+        unsteady: `[R, m]`, what of them is due to evidence that stays the same from round to round, on which it shows
+            how unsteady the fits are.
+        attacked: whose images, groups and scheme these are.
+        of: the evidence.
+        unit: of the values.
+        bounds: the ends of the interval are kept within.
+        scheme: in place of the attack's own.
+    """
+    rounds = balanced_mean(values, attacked.groups)
+    sampling = _sampling_variance(values.mean(axis=0), attacked) + _fit_variance(unsteady, attacked)
+    return _estimate(name, rounds, sampling, attacked, of, unit, bounds, scheme)
 
 
 def _noted(estimate: Estimate, note: str) -> Estimate:

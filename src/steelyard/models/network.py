@@ -99,7 +99,10 @@ class Network(nn.Module):
             seen[EMBEDDING] = embedding
         if silent := [tap for tap in taps if tap not in seen]:
             raise InputError(f"tap {silent[0]!r}: expected a layer that runs, found one that does not; name another")
-        return Output(self.head(embedding), embedding, seen)
+        with torch.autocast(embedding.device.type, enabled=False):
+            # In half precision logits have so few digits that images tie, and rankings and attackers see the ties.
+            logits = self.head(embedding.to(self.head.weight.dtype))
+        return Output(logits, embedding, seen)
 
     def tap_names(self) -> tuple[str, ...]:
         """Every name that a tap may have: aliases, layers by their place in the backbone, and `embedding`."""

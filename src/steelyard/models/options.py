@@ -45,5 +45,4 @@ class ModelOptions:
 
     def describe(self) -> dict[str, str]:
         """What a file of this network's weights says of it."""
-        own = {"width": str(self.width)} if self.name == "compact" else {}
-        return {"model": self.name, **own}
+        return {"model": f"{self.name} {self.width}" if self.name == "compact" else self.name}

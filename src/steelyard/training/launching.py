@@ -150,11 +150,13 @@ def _environment() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the notes that Fabric logs on what it was told to do."""
-    logger = logging.getLogger("lightning.fabric")
-    before = logger.level
-    logger.setLevel(logging.WARNING)
+    """Without the notes that Fabric logs, under either name, on what it was told to do."""
+    loggers = [logging.getLogger(name) for name in ("lightning.fabric", "lightning.pytorch")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -123,7 +123,7 @@ class AdversarialImageObjective:
         self.notes = self._loss.notes
         wanted = self.options.mask
         mask = MaskUNet(wanted.width, wanted.levels, seed=self._seed)
-        adam = torch.optim.Adam(mask.parameters(), lr=wanted.learning_rate)
+        adam = torch.optim.Adam(mask.parameters(), lr=wanted.learning_rate, fused=True)
         self._mask, self._mask_optimiser = fabric.setup(mask, adam)
         weights, groups = group_weights(task, self.sampling), len(task.group_names)
 

@@ -88,7 +88,9 @@ class Critic:
             weights: `[k]`, by which each group counts alike.
         """
         network = make(0)
-        adam = torch.optim.Adam(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+        adam = torch.optim.Adam(
+            network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
+        )
         self._network, self._optimiser = fabric.setup(network, adam)
         self._fabric, self._make = fabric, make
         self._weights = weights.to(fabric.device)
