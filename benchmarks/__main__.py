@@ -4,7 +4,7 @@ import sys
 import time
 from importlib import import_module
 
-NAMES = ("bootstrap", "balance", "curve", "simulated", "scenes", "pixels", "mlp")
+NAMES = ("bootstrap", "balance", "curve", "simulated", "scenes", "pixels", "mlp", "loading", "training")
 
 
 def main(names: list[str]) -> None:

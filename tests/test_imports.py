@@ -14,7 +14,7 @@ TRAINING = {"steelyard.leakage.mlp_training", "steelyard.leakage.mlp_network"}
 DRAWING = {f"steelyard.datasets.scenes.{name}" for name in ("painting", "pen", "room", "person", "face", "objects")}
 # Jobs that train, or go on from what was trained.
 _JOBS = ("dry_run", "predict", "run_folder", "run_parts", "train", "training_config", "visualize")
-_DEMO = ("demo", "demo_lanes", "demo_models", "demo_tasks")
+_DEMO = ("demo", "demo_display", "demo_lanes", "demo_models", "demo_tasks")
 TRAINING |= {f"steelyard.jobs.{name}" for name in (*_JOBS, *_DEMO)}
 LIGHT = (
     "steelyard.base",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from steelyard import leakage, metrics, mitigation, reports, tables
-    from steelyard.api import audit, balance, predict, train
+    from steelyard.api import audit, balance, compare, predict, train
     from steelyard.base.errors import SteelyardError
     from steelyard.base.estimate import Estimate
     from steelyard.reports import AuditReport
@@ -22,6 +22,7 @@ __all__ = [
     "SteelyardError",
     "audit",
     "balance",
+    "compare",
     "leakage",
     "metrics",
     "mitigation",
@@ -37,6 +38,7 @@ _NAMES = {
     "SteelyardError": "steelyard.base.errors",
     "audit": "steelyard.api",
     "balance": "steelyard.api",
+    "compare": "steelyard.api",
     "predict": "steelyard.api",
     "train": "steelyard.api",
 }

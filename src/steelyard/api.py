@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from steelyard.jobs.audit import Sources, run_audit
 from steelyard.jobs.audit_options import AuditOptions
 from steelyard.jobs.balance import BalanceOptions, run_balance
+from steelyard.jobs.compare import CompareOptions, run_compare
+from steelyard.jobs.compare_tables import ComparedSources
 from steelyard.mitigation.samples import Balanced
 from steelyard.reports import AuditReport
+from steelyard.reports.comparison import Comparison
 from steelyard.tables import LabelTable
 from steelyard.tables.label_table import Split
 from steelyard.tables.prediction_table import PredictionTable, ScoreKind
@@ -105,6 +108,74 @@ def audit(
         workers=workers,
     )
     return run_audit(sources, options)
+
+
+def compare(
+    labels: Any,
+    models: Mapping[str, Any],
+    *,
+    protected: str | None = None,
+    kind: ScoreKind | None = None,
+    predictions_id: str | None = None,
+    target: str | None = None,
+    targets: str | Sequence[str] | None = None,
+    id_column: str | None = None,
+    split_column: str | None = None,
+    channel: str | None = None,
+    attackers: str | Sequence[str] = (),
+    rounds: int = 5,
+    folds: int = 5,
+    threshold: str = "0.5",
+    bootstrap: int = 500,
+    seed: int = 0,
+    workers: int | None = None,
+) -> Comparison:
+    """Which of several models gives away more, and which recognises more, with intervals on the differences.
+
+    Args:
+        labels: path or data frame, as for `audit`; None where the models are folders of runs that `train` made.
+        models: name → path or data frame of predictions, or folder of a run; the first is the base.
+        protected: column of the protected attribute; required with labels.
+        kind: `logits`, `probabilities` or `decisions`, of every model.
+        predictions_id: as for `audit`, like all columns.
+        target: column of the categories.
+        targets: names or globs of the 0/1 columns.
+        id_column: default `image`, `id` or the index.
+        split_column: default `split`; test images are compared, else val, else all.
+        channel: as for `audit`, like the rest.
+        attackers: names.
+        rounds: redraws.
+        folds: of cross-fitting.
+        threshold: fitted on each model's own validation rows.
+        bootstrap: rounds of the metrics' intervals.
+        seed: of everything random.
+        workers: processes.
+
+    Raises:
+        InputError: tables or options are not what they must be, or the models are of other images.
+    """
+    sources = ComparedSources(
+        models=models,
+        labels=labels,
+        protected=protected,
+        kind=kind,
+        target=target,
+        targets=targets,
+        id_column=id_column,
+        split_column=split_column,
+        predictions_id=predictions_id,
+    )
+    options = CompareOptions(
+        channel=channel,
+        attackers=tuple(attackers.split(",")) if isinstance(attackers, str) else tuple(attackers),
+        rounds=rounds,
+        folds=folds,
+        threshold=str(threshold),
+        bootstrap=bootstrap,
+        seed=seed,
+        workers=workers,
+    )
+    return run_compare(sources, options)
 
 
 def balance(

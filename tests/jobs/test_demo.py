@@ -1,95 +1,179 @@
-"""The demo gives the published picture from the counts that come with the package, on the page and in the terminal."""
+"""The demo trains its seven models, audits them on the same images, and tells what it found; here at a tiny size."""
 
-import csv
 import json
-from importlib.resources import files
+import re
 
 import pytest
-import threadpoolctl
 
-from steelyard.cli.main import main
-from steelyard.jobs.demo import at_model_f1, run_demo
-from steelyard.reports import AuditReport
+torch = pytest.importorskip("torch")
 
-KEPT = [24_301, 21_143, 19_149, 14_684]
-TOTALS = {
-    "train_man": 14_199,
-    "train_woman": 10_102,
-    "val_man": 4_457,
-    "val_woman": 3_273,
-    "test_man": 4_517,
-    "test_woman": 3_152,
+from steelyard.base.errors import InputError  # noqa: E402
+from steelyard.base.estimate import Estimate  # noqa: E402
+from steelyard.cli.main import main  # noqa: E402
+from steelyard.jobs.demo import nearest_noise, run_demo  # noqa: E402
+from steelyard.jobs.demo_display import epochs_done, far_text  # noqa: E402
+from steelyard.jobs.demo_lanes import Watch, Work, do_all  # noqa: E402
+from steelyard.jobs.demo_models import FAST, MODELS, ORDER, WHOLE, DemoSize, configuration  # noqa: E402
+from steelyard.jobs.demo_tasks import Measured  # noqa: E402
+from steelyard.jobs.run_folder import kept_config  # noqa: E402
+from steelyard.jobs.training_config import read_config  # noqa: E402
+from steelyard.reports.story_text import story_text  # noqa: E402
+from steelyard.tables import read_predictions  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+NAMES = {
+    "plain",
+    "alpha1",
+    "blackout-segment",
+    "noise",
+    "adversarial-conv5",
+    "adversarial-image",
+    "alpha1-adversarial-conv5",
 }
+TINY = DemoSize(
+    train=240,
+    val=80,
+    test=160,
+    epochs=1,
+    balanced_epochs=1,
+    further_epochs=1,
+    image_epochs=1,
+    noise=(0.0, 1.0),
+    rounds=1,
+)
+FIGURES = ("amplification", "conditional_leakage", "model_leakage", "dataset_leakage", "f1_macro")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    with threadpoolctl.threadpool_limits(1):
-        yield
+class Events(Watch):
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def begun(self, work: Work) -> None:
+        self.seen.append(f"begun {work.name}")
+
+    def done(self, work: Work, result: object) -> None:
+        self.seen.append(f"done {work.name}")
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    return run_demo(tmp_path_factory.mktemp("demo") / "made")
+def made(tmp_path_factory):
+    events = Events()
+    demo = run_demo(tmp_path_factory.mktemp("demo") / "made", size=TINY, watch=events)
+    return demo, events
 
 
-def test_rows_are_those_of_the_published_table(demo):
-    assert [row.alpha for row in demo.rows] == [None, 3, 2, 1]
-    assert [row.images for row in demo.rows] == KEPT
-    assert [row.counts for row in demo.rows] == [
-        {"man": 14_199, "woman": 10_102},
-        {"man": 11_613, "woman": 9_530},
-        {"man": 10_265, "woman": 8_884},
-        {"man": 7_342, "woman": 7_342},
-    ]
+def test_results_hold_the_seven_models_with_every_figure(made):
+    demo, _ = made
+    results = json.loads((demo.page.parent / "results.json").read_text(encoding="utf-8"))
+    assert {model["name"] for model in results["models"]} == NAMES
+    for model in results["models"]:
+        for name in FIGURES:
+            figure = model[name]
+            assert set(figure) >= {"value", "low", "high"}
+            if figure["value"] is None:
+                assert figure["reason"]
+            else:
+                assert figure["low"] <= figure["value"] <= figure["high"]
+    assert [point["scale"] for point in results["noise_curve"]] == list(TINY.noise)
 
 
-def test_leakage_agrees_with_the_published_figure_and_balancing_brings_it_to_chance(demo):
-    first, *_, balanced = (row.leakage for row in demo.rows)
-    assert first.low < 0.6826 < first.high
-    assert first.high - first.low < 0.03
-    assert balanced.low < 0.5 < balanced.high
-    assert not balanced.low < 0.5399 < balanced.high, "the published figure is an effect of its protocol"
-    assert demo.rows[-1].remark
-    assert not any(row.remark for row in demo.rows[:-1])
-    point = at_model_f1(demo.report)
-    assert point.f1 == pytest.approx(0.401)
-    assert point.low < 0.5646 < point.high
+def test_noise_of_scale_nothing_is_the_plain_model(made):
+    demo, _ = made
+    still = demo.story.noise[0]
+    assert still.f1_macro.value == demo.story.estimate("plain", "f1_macro").value
+    moved = demo.story.noise[1]
+    assert moved.f1_macro.value != still.f1_macro.value, "the control: noise changes the figure"
 
 
-def test_every_file_is_written_and_says_the_same(demo):
+def test_all_models_are_scored_on_the_same_images_and_balanced_ones_learn_from_fewer(made):
+    demo, _ = made
+    runs = demo.page.parent / "runs"
+    ids = {}
+    for name in NAMES - {"noise"}:
+        table = read_predictions(runs / name / "predictions.parquet", labels=None, id_column=None)
+        ids[name] = {split: set(table.ids[table.splits == split]) for split in ("train", "test")}
+    assert all(found["test"] == ids["plain"]["test"] for found in ids.values())
+    assert len(ids["plain"]["test"]) == TINY.test
+    assert ids["alpha1"]["train"] < ids["plain"]["train"]
+    assert ids["alpha1-adversarial-conv5"]["train"] == ids["alpha1"]["train"]
+
+
+def test_a_model_begins_after_the_one_that_it_starts_from(made):
+    _, events = made
+    for model in MODELS:
+        if model.start_from:
+            assert events.seen.index(f"done {model.start_from}") < events.seen.index(f"begun {model.name}")
+
+
+def test_configurations_lie_beside_the_runs_and_are_those_that_were_run(made):
+    demo, _ = made
     folder = demo.page.parent
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == ["index.html", "per_label.csv", "report.json", "results.json"]
-    balance = json.loads((folder / "results.json").read_text(encoding="utf-8"))["balance"]
-    assert [row["images"] for row in balance] == KEPT
-    assert [row["dataset_leakage"]["value"] for row in balance] == [row.leakage.value for row in demo.rows]
-    assert AuditReport.from_json(folder / "report.json").estimates == demo.report.estimates
-    with (folder / "per_label.csv").open(encoding="utf-8", newline="") as file:
-        assert len({row["label"] for row in csv.DictReader(file)}) == 211
-    html = demo.page.read_text(encoding="utf-8")
-    assert all(f"<td>{kept:,}</td>" in html for kept in KEPT)
+    for model in MODELS:
+        written = read_config(folder / "configs" / f"{model.name}.yaml")
+        assert written == kept_config(folder / "runs" / model.name)
 
 
-def test_command_prints_the_table_and_where_the_page_is(demo, tmp_path, capsys):
-    main(["demo", "--out", str(tmp_path / "x"), "--quiet"])
-    shown = capsys.readouterr()
-    assert shown.err == ""
-    lines = shown.out.splitlines()
-    for row in demo.rows:
-        (line,) = [line for line in lines if line.startswith(row.title)]
-        assert f"{row.images:,}" in line
-        assert f"{100 * row.leakage.value:.2f} %" in line, "the same seed, the same figure"
-        assert row.published in line
-    assert lines[-1] == f"The page: {tmp_path / 'x' / 'index.html'}"
-    assert (tmp_path / "x" / "index.html").is_file()
+def test_page_and_text_name_every_model(made):
+    demo, _ = made
+    html, text = demo.page.read_text(encoding="utf-8"), story_text(demo.story)
+    for row in demo.story.models:
+        assert row.title in text
+        assert row.title in html
+    assert html.count("data:image/png;base64,") >= 4, "the masked images"
+    assert not re.search(r'(src|href)="https?://(?!arxiv|doi|openaccess)', html), "nothing is loaded"
+    assert all(len(line) <= 80 for line in text.splitlines())
 
 
-def test_shipped_counts_have_the_totals_of_the_label_files():
-    text = files("steelyard.datasets").joinpath("imsitu_counts.csv").read_text(encoding="utf-8")
-    rows = list(csv.DictReader(text.splitlines()))
-    counts = [int(row[column]) for row in rows for column in TOTALS]
-    assert (len(rows), len(counts), sum(counts)) == (211, 1_266, 39_700)
-    assert set(rows[0]) == {"verb", *TOTALS}
-    assert {column: sum(int(row[column]) for row in rows) for column in TOTALS} == TOTALS
-    assert min(counts) >= 0
+def test_a_folder_with_runs_is_refused(made, capsys):
+    demo, _ = made
+    with pytest.raises(SystemExit) as stop:
+        main(["demo", "--fast", "--quiet", "--out", str(demo.page.parent)])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "expected a folder without runs" in said
+
+
+def test_fast_has_fewer_images_and_epochs_but_all_models(tmp_path):
+    for name in ("train", "val", "test", "rounds"):
+        assert getattr(FAST, name) < getattr(WHOLE, name)
+    assert len(FAST.noise) < len(WHOLE.noise)
+    assert {*ORDER} == NAMES == {model.name for model in MODELS} | {"noise"}
+    for model in MODELS:
+        fast, whole = (configuration(model, size, tmp_path, 0) for size in (FAST, WHOLE))
+        assert fast.objective == whole.objective
+
+
+def _measured(f1: float) -> Measured:
+    return Measured(estimates={"f1_macro": Estimate("f1_macro", f1, f1, f1, n=10)})
+
+
+def test_noise_is_the_scale_whose_quality_is_nearest():
+    sweep = {0.0: _measured(0.8), 1.0: _measured(0.7), 2.0: _measured(0.5)}
+    assert nearest_noise(sweep, _measured(0.69)) == 1.0
+    assert nearest_noise(sweep, _measured(0.95)) == 0.0
+    assert nearest_noise(sweep, _measured(0.6)) == 2.0, "the larger of two that are equally near"
+
+
+def test_work_waits_for_what_it_needs_and_the_first_error_comes_through():
+    works = [Work(name="b", call=max, arguments=(1, 2), after=("a",)), Work(name="a", call=min, arguments=(1, 2))]
+    events = Events()
+    assert do_all(works, workers=2, watch=events) == {"a": 1, "b": 2}
+    assert events.seen == ["begun a", "done a", "begun b", "done b"]
+    with pytest.raises(InputError, match="^it is said$"):
+        do_all([Work(name="c", call=_fail, arguments=())], workers=1, watch=events)
+
+
+def _fail() -> None:
+    raise InputError("it is said")
+
+
+def test_how_far_a_run_is():
+    work = Work(name="a", call=max, arguments=(), epochs=3)
+    within = {"stage": "all", "epoch": 1, "images_per_s": 1200.0}
+    assert epochs_done(within) == 1
+    assert far_text(work, within) == "epoch 2 of 3, 1,200 images/s"
+    assert epochs_done({**within, "val": {}}) == 2
+    assert far_text(work, {**within, "epoch": 2, "val": {}}) == "predicting and auditing"
+    assert far_text(work, {**within, "stage": "critic"}) == "its critic learns"

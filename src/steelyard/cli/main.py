@@ -15,6 +15,7 @@ from steelyard.cli.parser import Parser, fail
 
 VERBS = {
     "audit": "labels and predictions in, leakage and amplification out",
+    "compare": "models on the same images, with intervals on the differences",
     "balance": "the largest subset in which every label is balanced between the groups",
     "leakage": "leakage studies: ablation",
     "data": "data sets of images: check, labels",

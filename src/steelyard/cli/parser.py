@@ -57,9 +57,9 @@ def fail(message: object) -> NoReturn:
     sys.exit(2)
 
 
-def add_table_options(parser: Parser) -> None:
+def add_table_options(parser: Parser, *, required: bool = True) -> None:
     """The options that name columns, the same for every verb that reads labels."""
-    parser.add_argument("--protected", required=True, metavar="COL", help="column of the protected attribute")
+    parser.add_argument("--protected", required=required, metavar="COL", help="column of the protected attribute")
     parser.add_argument("--target", metavar="COL", help="column of the categories (single-label)")
     parser.add_argument(
         "--targets", metavar="A,B,…", help="0/1 columns: names, globs or @file (default: every other 0/1 column)"

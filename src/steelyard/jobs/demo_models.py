@@ -32,10 +32,10 @@ class DemoSize:
     train: int = 6_000
     val: int = 1_000
     test: int = 3_000
-    epochs: int = 12
-    balanced_epochs: int = 14
-    further_epochs: int = 8
-    image_epochs: int = 5
+    epochs: int = 10
+    balanced_epochs: int = 12
+    further_epochs: int = 6
+    image_epochs: int = 4
     noise: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
     rounds: int = 3
 
@@ -162,7 +162,15 @@ ORDER = (
 
 def world(size: DemoSize, seed: int) -> dict[str, Any]:
     """The settings of the demo's world: labels go with groups, and so do cues that no label mentions."""
-    return {"correlation": 0.25, "train": size.train, "val": size.val, "test": size.test, "seed": seed}
+    return {
+        "correlation": 0.25,
+        "cue_strength": 0.6,
+        "noise": 0.15,
+        "train": size.train,
+        "val": size.val,
+        "test": size.test,
+        "seed": seed,
+    }
 
 
 def configuration(model: DemoModel, size: DemoSize, folder: Path, seed: int) -> TrainingConfig:

@@ -13,6 +13,7 @@ from steelyard.models.initialising import seeded
 from steelyard.models.network import Network
 from steelyard.models.options import ModelOptions
 from steelyard.models.resnets import resnet
+from steelyard.models.small_maps import speed_small_maps
 from steelyard.models.timm_models import timm_network
 from steelyard.models.weights import SUFFIXES, read_weights, require_fit, require_metadata
 
@@ -51,6 +52,7 @@ def build_network(options: ModelOptions, *, outputs: int, seed: int) -> Network:
         network = Network(backbone.module, head, mean=backbone.mean, std=backbone.std, aliases=backbone.aliases)
         if options.weights not in (None, "none"):
             _start_from(network, backbone, options, options.weights)
+    speed_small_maps(network)
     return network
 
 

@@ -18,7 +18,7 @@ LARGEST = 16
 class SmallMapConv2d(nn.Conv2d):
     """`nn.Conv2d` with the same parameters and values; on a processor, small maps go through one product."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the base class's name
+    def forward(self, input: Tensor) -> Tensor:
         """The convolved map `[b, o, h, w]` of a map `[b, c, h, w]`."""
         if input.device.type != "cpu" or input.dim() != 4 or not self._small(input.shape[2], input.shape[3]):
             return super().forward(input)
