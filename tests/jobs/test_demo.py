@@ -161,7 +161,7 @@ def test_work_waits_for_what_it_needs_and_the_first_error_comes_through():
     events = Events()
     assert do_all(works, workers=2, watch=events) == {"a": 1, "b": 2}
     assert events.seen == ["begun a", "done a", "begun b", "done b"]
-    with pytest.raises(InputError, match="^it is said$"):
+    with pytest.raises(InputError, match=r"^it is said$"):
         do_all([Work(name="c", call=_fail, arguments=())], workers=1, watch=events)
 
 

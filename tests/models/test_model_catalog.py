@@ -78,7 +78,7 @@ def test_a_network_of_this_package_with_its_head_where_it_fits(tmp_path):
     assert equal(wider.backbone, trained.backbone)
     assert torch.equal(wider.head.weight, build_network(SMALL, outputs=7, seed=0).head.weight)
     with pytest.raises(
-        InputError, match=r"weights of the network resnet18 \(model 'resnet18'\), found model 'compact'"
+        InputError, match=r"weights of the network resnet18 \(model 'resnet18'\), found model 'compact 4'"
     ):
         build_network(ModelOptions(weights=str(path)), outputs=3, seed=0)
     with pytest.raises(InputError, match=r"\(width '8'\), found width '4'"):

@@ -23,6 +23,15 @@ def decodes(tmp_path: Path) -> Decodes:
     return Decodes(tmp_path / "decodes")
 
 
+def fill(prepared, rows, workers):
+    """Decode rows into memory; how many it were."""
+    filler = prepared.filler(rows, workers)
+    try:
+        return filler.ensure(rows)
+    finally:
+        filler.close()
+
+
 def drawn(image: np.ndarray, side: tuple[int, int], draw: list[float] | None, shift: int = 0, flip: bool = True):
     into = np.zeros((*side, 3), dtype=np.uint8)
     cut(image, into, shift=shift, draw=None if draw is None else np.array(draw), flip=flip)
@@ -108,8 +117,8 @@ def test_larger_images_than_the_first_one_do_not_break_the_limit(decodes: Decode
     prepared = Images(Pictures(made, decodes), table(6), cache_bytes=6 * 12 * 12 * 3).prepared(None)
     assert prepared.keeps
     if workers:
-        assert prepared.fill(np.arange(6), workers) == 6
-        assert prepared.fill(np.arange(6), workers) == 0  # in vain, so not again
+        assert fill(prepared, np.arange(6), workers) == 6
+        assert fill(prepared, np.arange(6), workers) == 0  # in vain, so not again
     for _ in range(2):
         taken = prepared.take(np.arange(6))
         assert [image.shape[0] for image in taken.images] == [12, 12, 12, 40, 12, 12]
@@ -134,13 +143,13 @@ def test_filling_in_processes_gives_the_same_images(decodes: Decodes, workers: i
     there = Images(Pictures(made, decodes), table(9), cache="memory").prepared(8)
     before = decodes.total()
     assert there.size == (8, 8)
-    assert there.fill(np.arange(1, 9), workers) == 8
+    assert fill(there, np.arange(1, 9), workers) == 8
     assert decodes.total() - before == 9
     taken, filled = here.take(np.arange(1, 9)), there.take(np.arange(1, 9))
     assert filled.decoded == 0
     assert all((one == other).all() for one, other in zip(taken.images, filled.images, strict=True))
     assert taken.images[3].shape == (14, 8, 3)
-    assert there.fill(np.arange(9), workers) == 1
+    assert fill(there, np.arange(9), workers) == 1
 
 
 def test_an_image_is_changed_before_it_is_resized(decodes: Decodes) -> None:
@@ -183,7 +192,7 @@ def test_scenes_by_row_are_scenes_by_id() -> None:
     prepared = Images(world, labels).prepared(None)
     assert all((a == b).all() for a, b in zip(prepared.take(np.arange(4)).images, one_by_one, strict=True))
     filled = Images(world, labels).prepared(None)
-    assert filled.fill(np.arange(4), 1) == 4
+    assert fill(filled, np.arange(4), 1) == 4
     assert all((a == b).all() for a, b in zip(filled.take(np.arange(4)).images, one_by_one, strict=True))
 
 
@@ -194,12 +203,12 @@ def test_bad_images_stop_or_are_left_out(decodes: Decodes) -> None:
         strict = Images(pictures, table(6), cache="memory").prepared(None)
         strict._size = (12, 12)  # image 0 would be asked for its size
         with pytest.raises(InputError) as caught:
-            strict.fill(np.arange(1, 6), 1) if workers else strict.take(np.arange(1, 6))
+            fill(strict, np.arange(1, 6), 1) if workers else strict.take(np.arange(1, 6))
         assert str(caught.value) == line
         skipping = Images(pictures, table(6), on_bad_image="skip").prepared(None)
         assert skipping.size == (12, 12)
         if workers:
-            assert skipping.fill(np.arange(6), 1) == 4
+            assert fill(skipping, np.arange(6), 1) == 4
         taken = skipping.take(np.array([5, 3, 0, 3, 1]))
         assert (taken.rows.tolist(), taken.bad, len(taken.images)) == ([5, 1], (3, 0), 2)
 

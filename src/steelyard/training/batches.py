@@ -5,7 +5,7 @@ the same, byte for byte.
 """
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from steelyard.base.errors import InputError
 from steelyard.base.random import stream
 from steelyard.tables.messages import quoted
 from steelyard.training.ahead import Processes, ahead, loss_of_worker
-from steelyard.training.images import Images, Prepared
+from steelyard.training.images import Filler, Images, Prepared
 from steelyard.training.objective import Batch, Sampling
 from steelyard.training.sampling import Rows, balanced_batches, evaluation_batches, natural_batches, share_of
 from steelyard.training.transforms import DRAWS, Pixels, TransformOptions, cut
@@ -191,15 +191,17 @@ class Batches:
         picks = self._picks(epoch)[start:]
         maker = _Maker(self._prepared, self.transform, self.size)
         processes: Processes[_Pick, _Made] | None = None
+        filler: Filler | None = None
         made: Iterator[_Made]
         if self._workers and not self._prepared.keeps:
             # Taken, so that an epoch begun before this one has ended gets processes of its own.
             processes, self._processes = self._processes or Processes(maker, self._workers), None
             made = processes.run(picks)
         else:
-            if self._workers:
-                self._decoded += self._prepared.fill(self._rows(), self._workers)
-            made = map(maker, picks)
+            needed = np.concatenate([pick.rows for pick in picks]) if picks else np.empty(0, dtype=np.int64)
+            if self._workers and self._prepared.lacks(needed):
+                filler = self._prepared.filler(needed, self._workers)
+            made = self._kept(picks, maker, filler)
         batches = ahead(map(self._labelled, made), _AHEAD)
         try:
             for one, batch in batches:
@@ -211,8 +213,16 @@ class Batches:
             self._processes, processes = processes, self._processes
         finally:
             batches.close()
-            if processes is not None:
-                processes.close()
+            for helper in (processes, filler):
+                if helper is not None:
+                    helper.close()
+
+    def _kept(self, picks: Sequence[_Pick], maker: "_Maker", filler: Filler | None) -> Iterator[_Made]:
+        """Batches of images in memory; those that are not there yet come by the filler, as they are needed."""
+        for pick in picks:
+            if filler is not None:
+                self._decoded += filler.ensure(pick.rows)
+            yield maker(pick)
 
     def _labelled(self, made: _Made) -> tuple[_Made, Batch]:
         images = torch.empty(made.pixels.shape)
@@ -249,11 +259,6 @@ class Batches:
         draws = np.split(stream(seed, "transform", epoch).random((int(ends[-1]), DRAWS)), ends[1:-1])
         shared = share_of(list(zip(batches, draws, strict=False)), rank=self._rank, world=self._world)
         return [_Pick(number, rows, drawn) for number, (rows, drawn) in enumerate(shared)]
-
-    def _rows(self) -> Rows:
-        """The rows that this process may ever need."""
-        n = len(self.images)
-        return np.arange(n) if self._train else np.arange(self._rank, n, self._world)
 
 
 class _Maker:

@@ -24,7 +24,7 @@ OnBadImage = Literal["raise", "skip"]
 Cache = Literal["auto", "memory", "none"]
 
 CACHE_BYTES = 2 * 2**30
-_BLOCK_IMAGES, _BLOCK_BYTES = 256, 4 * 2**20  # containers may have no more than 64 MiB of shared memory
+_BLOCK_IMAGES, _BLOCK_BYTES = 64, 4 * 2**20  # containers may have no more than 64 MiB of shared memory
 
 
 @runtime_checkable
@@ -181,7 +181,7 @@ class Prepared:
         kept = self._kept
         missing = [row for row in dict.fromkeys(rows.tolist()) if row not in kept and row not in self._bad]
         found, bad = self.images.read(np.array(missing, dtype=np.int64), self.resize) if missing else ({}, [])
-        self._keep(found, bad)
+        self.keep(found, bad)
         here = [row for row in rows.tolist() if row not in self._bad]
         return Taken(
             images=[found[row] if row in found else kept[row] for row in here],
@@ -190,32 +190,24 @@ class Prepared:
             decoded=len(found),
         )
 
-    def fill(self, rows: Rows, workers: int) -> int:
-        """Decode these rows into memory, in several processes; how many it were.
+    def filler(self, rows: Rows, workers: int) -> "Filler":
+        """Processes that decode rows into memory, in the order in which they are needed.
 
         Args:
             rows: those that are kept already are left out.
             workers: processes, 1 or more.
-
-        Raises:
-            InputError: a bad image that is not to be skipped, the first one in the order of `rows`.
         """
-        if self._full:
-            return 0
-        missing = np.array([row for row in rows.tolist() if row not in self._kept and row not in self._bad], dtype=int)
+        wanted = [] if self._full else list(dict.fromkeys(rows.tolist()))
+        missing = [row for row in wanted if row not in self._kept and row not in self._bad]
         length = max(1, min(_BLOCK_IMAGES, _BLOCK_BYTES // (self.size[0] * self.size[1] * 3)))
-        blocks = [missing[start : start + length] for start in range(0, len(missing), length)]
-        processes = Processes(_Block(self.images, self.resize), min(workers, max(1, len(blocks))))
-        decoded = 0
-        try:
-            for flat, shapes, good, bad in processes.run(blocks):
-                self._keep(dict(zip(good, _apart(flat.numpy().copy(), shapes), strict=True)), bad)
-                decoded += len(good)
-        finally:
-            processes.close()
-        return decoded
+        return Filler(self, np.array(missing, dtype=np.int64), length, workers)
 
-    def _keep(self, found: dict[int, Pixels], bad: list[int]) -> None:
+    def lacks(self, rows: Rows) -> bool:
+        """Whether one of these rows would have to be decoded."""
+        return any(row not in self._kept and row not in self._bad for row in rows.tolist())
+
+    def keep(self, found: dict[int, Pixels], bad: list[int]) -> None:
+        """Keep images that were decoded elsewhere, if they fit, and remember the bad ones."""
         self._bad.update(bad)
         if self._full or not self.keeps:
             return
@@ -234,6 +226,38 @@ class Prepared:
                 return height, width
         source = self.images.table.source
         raise InputError(f"{source}: expected images that can be read, found none of {len(self.images):,}; check them")
+
+
+class Filler:
+    """Decodes rows in several processes, block after block, ahead of those who ask for them."""
+
+    def __init__(self, prepared: Prepared, missing: Rows, length: int, workers: int) -> None:
+        self._prepared = prepared
+        blocks = [missing[start : start + length] for start in range(0, len(missing), length)]
+        read = _Block(prepared.images, prepared.resize)
+        self._processes = Processes(read, min(workers, max(1, len(blocks))))
+        # Set to work here, in the caller's thread; who asks for rows may be another.
+        self._results = self._processes.run(blocks)
+
+    def ensure(self, rows: Rows) -> int:
+        """Wait until these rows are decoded; how many were, for this.
+
+        Raises:
+            InputError: a bad image that is not to be skipped.
+        """
+        decoded = 0
+        while self._prepared.lacks(rows):
+            block = next(self._results, None)
+            if block is None:  # no room for more: the rest is decoded when it is taken
+                break
+            flat, shapes, good, bad = block
+            self._prepared.keep(dict(zip(good, _apart(flat.numpy().copy(), shapes), strict=True)), bad)
+            decoded += len(good)
+        return decoded
+
+    def close(self) -> None:
+        """End the processes."""
+        self._processes.close()
 
 
 class _Block:
