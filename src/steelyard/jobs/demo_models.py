@@ -87,7 +87,7 @@ _CONV5 = {
 }
 _IMAGE = {
     "name": "adversarial-image",
-    "weight": 0.3,
+    "weight": 0.1,
     "keep": 0.1,
     "against": "confusion",
     "critic": "image-compact",
