@@ -5,7 +5,9 @@ SOURCES := pyproject.toml
 
 .PHONY: demo test lint types unit light bench clean
 
-demo: .venv/.core
+# What an earlier demo made goes: the command itself never overwrites runs.
+demo: .venv/.train
+	rm -rf demo
 	$(BIN)/steelyard demo --out demo
 
 test: lint types unit light
@@ -15,13 +17,13 @@ test: lint types unit light
 	$(PYTHON) -m venv .venv
 	touch $@
 
-.venv/.core: .venv/.created $(SOURCES)
-	$(BIN)/python -m pip install -q -e .
+.venv/.train: .venv/.created $(SOURCES)
+	$(BIN)/python -m pip install -q -e '.[train]'
 	touch $@
 
 .venv/.dev: .venv/.created $(SOURCES)
 	$(BIN)/python -m pip install -q -e '.[dev]'
-	touch $@ .venv/.core
+	touch $@ .venv/.train
 
 # The light half must work, and pass its tests, where torch was never installed.
 .venv-light/.ready: $(SOURCES)

@@ -35,7 +35,7 @@ class DemoSize:
     epochs: int = 10
     balanced_epochs: int = 12
     further_epochs: int = 6
-    image_epochs: int = 4
+    image_epochs: int = 3
     noise: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
     rounds: int = 3
 
