@@ -88,3 +88,21 @@ def test_under_autocast_the_mask_keeps_its_precision():
 def test_numbers_out_of_range_are_refused(options):
     with pytest.raises(InputError, match="mask: expected"):
         MaskUNet(**options, seed=0)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (21, 30), (7, 5)])
+def test_a_coarse_mask_covers_the_image_and_is_smooth_between_its_places(size: tuple[int, int]) -> None:
+    network, given = MaskUNet(4, 2, scale=4, seed=0).eval(), images(2, 3, *size)
+    mask = network(given)
+    assert mask.shape == (2, 1, *size)
+    assert ((mask > 0) & (mask < 1)).all()
+    # By hand: the image averaged over 4 by 4 pixels, the mask of that at scale 1, interpolated before the sigmoid.
+    below, right = -size[0] % 16, -size[1] % 16
+    padded = torch.nn.functional.pad(given, (0, right, 0, below), mode="replicate")
+    coarse = padded.unfold(2, 4, 4).unfold(3, 4, 4).mean(dim=(-1, -2))
+    fine = MaskUNet(4, 2, seed=0).eval()
+    fine.load_state_dict(network.state_dict())
+    logits = torch.logit(fine(coarse).double()).float()
+    wanted = torch.nn.functional.interpolate(logits, scale_factor=4, mode="bilinear").sigmoid()
+    assert torch.allclose(mask, wanted[..., : size[0], : size[1]], atol=1e-5)
+    assert not torch.allclose(mask, fine(given), atol=1e-5), "the control: another scale is another mask"

@@ -93,7 +93,7 @@ _IMAGE = {
     "critic": "image-compact",
     "ramp": 0.5,
     "critic_epochs": 1,
-    "mask": {"width": 8, "levels": 3, "learning_rate": 5e-3},
+    "mask": {"width": 8, "levels": 3, "scale": 2, "learning_rate": 5e-3},
 }
 
 MODELS = (

@@ -19,16 +19,18 @@ class MaskUNet(nn.Module):
     normalises them: 0 then is black (trap W14).
 
     Attributes:
-        levels: how often the image is halved; sides that 2^levels does not divide are padded by their edge.
+        levels: how often the image is halved; sides that the halvings do not divide are padded by their edge.
+        scale: side, in pixels of the image, of what the mask decides on at once; between them it is interpolated.
     """
 
-    def __init__(self, width: int = 16, levels: int = 4, start: float = 0.98, *, seed: int) -> None:
+    def __init__(self, width: int = 16, levels: int = 4, start: float = 0.98, *, scale: int = 1, seed: int) -> None:
         """A mask network.
 
         Args:
             width: channels at full resolution, doubled at each level; 64 is the U-Net of the paper.
             levels: how often the image is halved, 1 or more.
             start: mean of the mask before training, in (0, 1).
+            scale: 1 for a mask as fine as the image; at 2 it costs a quarter.
             seed: decides the parameters.
 
         Raises:
@@ -37,9 +39,11 @@ class MaskUNet(nn.Module):
         super().__init__()
         if width < 1 or levels < 1:
             raise InputError(f"mask: expected width and levels of 1 or more, found {width} and {levels}; raise them")
+        if scale < 1:
+            raise InputError(f"mask: expected a scale of 1 or more, found {scale}; raise it")
         if not 0.0 < start < 1.0:
             raise InputError(f"mask: expected a start between 0 and 1, found {start:g}; change it")
-        self.levels = levels
+        self.levels, self.scale = levels, scale
         widths = [width * 2**level for level in range(levels + 1)]
         with seeded(seed, "mask"):
             self.stem = _block(3, width)
@@ -54,10 +58,11 @@ class MaskUNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """The mask of each image."""
         height, width = images.shape[-2:]
-        step = 2**self.levels
+        step = self.scale * 2**self.levels
         below, right = -height % step, -width % step
         padded = functional.pad(images, (0, right, 0, below), mode="replicate") if below or right else images
-        x = self.stem(padded - 0.5)
+        coarse = functional.avg_pool2d(padded, self.scale) if self.scale > 1 else padded
+        x = self.stem(coarse - 0.5)
         passed = []
         for down in self.down:
             passed.append(x)
@@ -65,7 +70,10 @@ class MaskUNet(nn.Module):
         for level in reversed(range(self.levels)):
             x = self.join[level](torch.cat([passed[level], self.up[level](x)], dim=1))
         # In float32 also under autocast: near 1, bfloat16 has steps of 1/256.
-        return torch.sigmoid(self.last(x).float())[..., :height, :width]
+        said = self.last(x).float()
+        if self.scale > 1:
+            said = functional.interpolate(said, scale_factor=self.scale, mode="bilinear")
+        return torch.sigmoid(said)[..., :height, :width]
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
