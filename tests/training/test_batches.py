@@ -53,7 +53,7 @@ def _nothing_is_left() -> Iterator[None]:
 
 
 def source(dataset: Pictures, cache: str = "none", transform: TransformOptions = CUT, **options: object) -> Batches:
-    given = {"batch_size": 4, "train": True, "seed": 3, **options}
+    given = {"batch_size": 4, "train": True, "seed": 3, "drop_last": False, **options}
     bad = given.pop("on_bad_image", "raise")
     labels = given.pop("labels", table(N, SKEW))
     return Batches(Images(dataset, labels, cache=cache, on_bad_image=bad), transform, **given)

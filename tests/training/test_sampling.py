@@ -23,7 +23,7 @@ def skewed(sizes: list[int]) -> np.ndarray:
 
 @pytest.mark.parametrize(("n", "sizes"), [(12, [5, 5, 2]), (11, [5, 5]), (10, [5, 5]), (3, [3])])
 def test_natural_batches_hold_every_row_once(n: int, sizes: list[int]) -> None:
-    batches = natural_batches(n, batch_size=5, seed=3, epoch=0)
+    batches = natural_batches(n, batch_size=5, seed=3, epoch=0, drop_last=False)
     assert [len(rows) for rows in batches] == sizes
     rows = np.concatenate(batches)
     assert len(np.unique(rows)) == sum(sizes)
@@ -31,7 +31,8 @@ def test_natural_batches_hold_every_row_once(n: int, sizes: list[int]) -> None:
 
 
 def test_natural_batches_without_a_short_one_and_by_epoch() -> None:
-    assert [len(rows) for rows in natural_batches(14, batch_size=5, seed=3, epoch=0, drop_last=True)] == [5, 5]
+    assert [len(rows) for rows in natural_batches(14, batch_size=5, seed=3, epoch=0)] == [5, 5]
+    assert [len(rows) for rows in natural_batches(4, batch_size=5, seed=3, epoch=0)] == [4], "the only one stays"
     first, again, later, other = (
         np.concatenate(natural_batches(500, batch_size=50, seed=seed, epoch=epoch))
         for seed, epoch in ((3, 0), (3, 0), (3, 1), (4, 0))

@@ -63,7 +63,7 @@ class Batches:
         train: bool,
         seed: int,
         sampling: Sampling = "natural",
-        drop_last: bool = False,
+        drop_last: bool = True,
         workers: int = 0,
         rank: int = 0,
         world: int = 1,
@@ -78,7 +78,7 @@ class Batches:
             train: draw rows, crops and mirroring; otherwise every row once, in order, cut from the middle.
             seed: of the run, 0 or more.
             sampling: `natural`, or `balanced`: equally many of each group in every training batch.
-            drop_last: in natural training, leave out a short last batch.
+            drop_last: in natural training, leave out a short last batch, unless it is the only one.
             workers: processes that decode; 0 decodes in a thread of this process.
             rank: number of this process.
             world: processes that train together.

@@ -19,20 +19,21 @@ B = TypeVar("B")
 _CYCLE_ROWS = 4096
 
 
-def natural_batches(n: int, *, batch_size: int, seed: int, epoch: int, drop_last: bool = False) -> list[Rows]:
-    """Every row once, in an order of the epoch's own.
+def natural_batches(n: int, *, batch_size: int, seed: int, epoch: int, drop_last: bool = True) -> list[Rows]:
+    """Every row once at most, in an order of the epoch's own.
 
     Args:
         n: rows.
         batch_size: rows of a batch, 2 or more.
         seed: of the run.
         epoch: from 0.
-        drop_last: leave out the last batch where it is short. One of a single row is always left out: batch
-            normalisation has no variance there.
+        drop_last: leave out the last batch where it is short and not the only one: a few images would count as much
+            as a whole batch, and another few are left out in the next epoch. One of a single row is always left out:
+            batch normalisation has no variance there.
     """
     order = stream(seed, "natural", epoch).permutation(n)
     batches = [order[start : start + batch_size] for start in range(0, n, batch_size)]
-    least = batch_size if drop_last else 2
+    least = batch_size if drop_last and len(batches) > 1 else 2
     return [batch for batch in batches if len(batch) >= least]
 
 
