@@ -31,6 +31,7 @@ FIGURES = (
     "conditional_leakage",
     "dataset_leakage",
 )
+NOISE = (0.0, 0.5, 1.0, 1.5)
 ATTACKERS = ("logistic", "boosting", "mlp")
 
 
@@ -66,7 +67,7 @@ def measure(folder: Path, seed: int) -> Mapping[str, Measured]:
     works = [_training(name, configs[name], starts[name]) for name in NAMES]
     works += [
         Work(name=f"noise {scale:g}", call=audit_noise, arguments=(Path(configs["plain"].out), scale), after=("plain",))
-        for scale in WHOLE.noise
+        for scale in NOISE
     ]
     return do_all(works, workers=lanes(), watch=Lines())
 
@@ -86,7 +87,7 @@ def _print_seed(seed: int, results: Mapping[str, Measured]) -> None:
             if (e := measured.estimates.get(figure)) is not None
         ]
         print(f"  {name:<26}" + "; ".join(cells) + f" ({measured.seconds:.0f} s)")
-    sweep = {scale: results[f"noise {scale:g}"] for scale in WHOLE.noise}
+    sweep = {scale: results[f"noise {scale:g}"] for scale in NOISE}
     adversary = results["adversarial-conv5"]
     scale = nearest_noise(sweep, adversary)
     target = adversary.estimates["f1_macro"].value
