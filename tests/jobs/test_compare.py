@@ -90,7 +90,7 @@ def test_a_planted_leak_is_found_and_its_size_shows(three: Comparison) -> None:
 
 def test_share_removed_only_where_there_is_something_to_remove(three: Comparison) -> None:
     reasons = {item.name: item.reason for item in three.omitted}
-    assert "not clear of 0" in reasons["amplification: share removed"]
+    assert "not above 0" in reasons["amplification: share removed"]
     assert not any(figure.removed for figure in three.figures)
     frame, honest, groups = world()
     tables = {"b": leaky(honest, groups, 1.2), "c": leaky(honest, groups, 0.5), "a": honest}

@@ -146,7 +146,7 @@ def test_fast_has_fewer_images_and_epochs_but_all_models(tmp_path):
 
 
 def _measured(f1: float) -> Measured:
-    return Measured(estimates={"f1_macro": Estimate("f1_macro", f1, f1, f1, n=10)})
+    return Measured(estimates={"f1_macro": Estimate(name="f1_macro", value=f1, low=f1, high=f1, n=10)})
 
 
 def test_noise_is_the_scale_whose_quality_is_nearest():

@@ -109,5 +109,5 @@ def test_share_removed_at_the_ends() -> None:
     base = figure(0.2, 0.04)
     same = share_removed(base, base, figure(0.0, 0.0), rounds=1)
     assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
-    with pytest.raises(UndefinedError, match="not clear of 0"):
+    with pytest.raises(UndefinedError, match="not above 0"):
         share_removed(figure(0.1, 0.06), base, figure(0.1, 0.05), rounds=1)

@@ -77,7 +77,7 @@ def share_removed(base: Estimate, other: Estimate, difference: Estimate, *, roun
     """
     if base.low <= 0:
         raise UndefinedError(
-            f"the base's own figure of {base.value:.4f} is not clear of 0 ({base.low:.4f} to {base.high:.4f})"
+            f"the base's own figure of {base.value:.4f} is not above 0 ({base.low:.4f} to {base.high:.4f})"
         )
     own, others = _variance(base, rounds), _variance(other, rounds)
     # All three variances are quadratic in the per-image values, so that they give the covariance.

@@ -100,9 +100,12 @@ def _candidates(point: Point, height: float) -> list[Place]:
 def _cost(place: Place, index: int, points: Sequence[Point], chosen: dict[int, Place], height: float) -> float:
     """Far from its point is bad, over a mark worse, over another label or out of the plot never."""
     point, letters = points[index], len(points[index].label)
-    total = abs(place.y - point.y - 4.5) / LINE + (8.0 if place.x != point.x else 0.0)
+    total = abs(place.y - point.y - 4.5) / LINE + (4.0 if place.x != point.x else 0.0)
     for width in WIDTHS:
         box = place.box(width, letters)
+        # How far the near end of the text is from its point: a line across the plot is hard to follow.
+        aside = max(0.0, box[0] - point.x * width / 100, point.x * width / 100 - box[1])
+        total += aside / LINE / 2
         out = max(0.0, -box[0]) + max(0.0, box[1] - width - 8)
         total += 50 * (out > 0)
         for other, there in chosen.items():
@@ -110,9 +113,9 @@ def _cost(place: Place, index: int, points: Sequence[Point], chosen: dict[int, P
         for mark in points:
             at = mark.x * width / 100
             total += 2 * _overlap(box, (at - _MARK, at + _MARK, mark.y - _MARK, mark.y + _MARK))
-            total += 0.4 * _overlap(box, (at - 2, at + 2, mark.top, mark.bottom))
+            total += 0.2 * _overlap(box, (at - 2, at + 2, mark.top, mark.bottom))
             ends = (mark.left * width / 100, mark.right * width / 100)
-            total += 0.4 * _overlap(box, (*ends, mark.y - 2, mark.y + 2))
+            total += 0.2 * _overlap(box, (*ends, mark.y - 2, mark.y + 2))
     return total
 
 
