@@ -92,7 +92,7 @@ def test_a_wrong_tap_is_answered_with_those_there_are(desk: Path) -> None:
     words = ADVERSARIAL.replace("conv5", "conv6")
     assert refused(desk, f"{words} --objective.weighting none") == (
         "tap 'conv6': expected a layer of this network (conv1, conv2, conv3, conv4, conv5, embedding, conv1.0, "
-        "conv1.1, conv1.2, conv1.3, conv2.0, conv2.1 and 15 more), found none (closest: 'conv5'); name one of them"
+        "conv1.1, conv1.2, conv1.3, conv2.0, conv2.1 and 14 more), found none (closest: 'conv5'); name one of them"
     )
 
 
@@ -185,8 +185,8 @@ def test_a_split_to_audit_without_images_is_found_before_training(desk: Path) ->
          "them"),
         ("base --noise -1 --out p.csv", "--noise: expected a number of 0 or more, found -1.0; change it"),
         ("base --out p.txt", "--out p.txt: expected a name that ends in .csv or .parquet"),
-        ("base --out labels.csv", "--out labels.csv: expected another name than that of the labels beside it; name "
-         "another"),
+        ("base --out labels.parquet", "--out labels.parquet: labels.parquet beside it would be replaced by the labels; "
+         "name another folder or file"),
         ("base --out no/p.csv", "--out no/p.csv: there is no folder no; make it first"),
         ("nowhere --out p.csv", "nowhere: expected the folder of a run, found no such folder; name what steelyard "
          "train wrote"),

@@ -62,13 +62,15 @@ def test_predict_writes_scores_and_the_labels_beside_them(desk: Path) -> None:
     (desk / "made").mkdir()
     code, out, err = said(desk, "predict run --split test,val --out made/scores.csv --quiet")
     assert (code, err) == (0, "")
-    assert out == "The scores: made/scores.csv\nThe labels: made/labels.csv\n"
+    assert out == "The scores: made/scores.csv\nThe labels: made/labels.parquet\n"
     ids, made = scores(desk / "made" / "scores.csv")
     known, first = scores(desk / "run" / "predictions.parquet")
     assert ids == known[64:]
     np.testing.assert_allclose(made, first[64:], rtol=1e-12)
-    assert pyarrow.csv.read_csv(desk / "made" / "labels.csv")["image"].to_pylist() == ids
-    said(desk, "predict run --split test --checkpoint last --noise 3 --erase conv5 --out made/noisy.parquet --quiet")
+    assert pyarrow.parquet.read_table(desk / "made" / "labels.parquet")["image"].to_pylist() == ids
+    changed = "--checkpoint last --noise 3 --erase conv5 --out made/noisy.parquet --quiet"
+    _, out, _ = said(desk, f"predict run --split test {changed}")
+    assert "\nNote: erasure: fitted on 32 images for " in out
     _, noisy = scores(desk / "made" / "noisy.parquet")
     assert np.abs(noisy - first[-48:]).mean() > 1e-3
 

@@ -2,6 +2,10 @@
 
 import json
 import re
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +22,7 @@ from steelyard.jobs.demo_tasks import Measured  # noqa: E402
 from steelyard.jobs.run_folder import kept_config  # noqa: E402
 from steelyard.jobs.training_config import read_config  # noqa: E402
 from steelyard.reports.story_text import story_text  # noqa: E402
-from steelyard.tables import read_predictions  # noqa: E402
+from steelyard.tables import read_labels  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -43,6 +47,21 @@ TINY = DemoSize(
     rounds=1,
 )
 FIGURES = ("amplification", "conditional_leakage", "model_leakage", "dataset_leakage", "f1_macro")
+
+
+KILLED = """
+import os, pathlib, sys, time
+from steelyard.jobs.demo_lanes import Watch, Work, do_all
+
+def wait(path):
+    part = pathlib.Path(path + ".part")
+    part.write_text(str(os.getpid()))
+    part.rename(path)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    do_all([Work(name="w", call=wait, arguments=(sys.argv[1],))], workers=1, watch=Watch())
+"""
 
 
 class Events(Watch):
@@ -91,7 +110,7 @@ def test_all_models_are_scored_on_the_same_images_and_balanced_ones_learn_from_f
     runs = demo.page.parent / "runs"
     ids = {}
     for name in NAMES - {"noise"}:
-        table = read_predictions(runs / name / "predictions.parquet", labels=None, id_column=None)
+        table = read_labels(runs / name / "labels.parquet", protected="group")
         ids[name] = {split: set(table.ids[table.splits == split]) for split in ("train", "test")}
     assert all(found["test"] == ids["plain"]["test"] for found in ids.values())
     assert len(ids["plain"]["test"]) == TINY.test
@@ -167,6 +186,29 @@ def test_work_waits_for_what_it_needs_and_the_first_error_comes_through():
 
 def _fail() -> None:
     raise InputError("it is said")
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_workers_end_with_the_process_that_started_them(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(KILLED, encoding="utf-8")
+    parent = subprocess.Popen([sys.executable, str(script), str(tmp_path / "pid")])
+    while not (tmp_path / "pid").exists() and parent.poll() is None:
+        time.sleep(0.1)
+    worker = int((tmp_path / "pid").read_text(encoding="utf-8"))
+    assert _lives(worker), "the control"
+    parent.kill()
+    parent.wait()
+    for _ in range(100):
+        if not _lives(worker):
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker goes on")
+
+
+def _lives(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text(encoding="utf-8")
 
 
 def test_how_far_a_run_is():

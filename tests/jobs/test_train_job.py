@@ -1,6 +1,7 @@
 """Training end to end on a tiny world: what a run leaves, what it says, and that its parts are what they claim."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,76 @@ def test_erasure_makes_the_groups_mean_scores_equal_where_it_was_fitted(plain: T
     assert before > 1e-3
 
 
+class Holes:
+    """The world, one image at a time, some of them damaged."""
+
+    name, source = WORLD.name, WORLD.source
+    holes = frozenset(("val-000003", "test-000001", "test-000007", "test-000008", "test-000020"))
+
+    def labels(self, split: Any = None) -> Any:
+        return WORLD.labels(split)
+
+    def image(self, image_id: str) -> np.ndarray:
+        if image_id in self.holes:
+            raise InputError(f"/data/{image_id}.jpg: expected an image, found an empty file; restore the file")
+        return WORLD.image(image_id)
+
+
+def test_images_that_cannot_be_read_are_told_wherever_the_figures_are(tmp_path: Path, plain: TrainedRun) -> None:
+    config = read_config(CONFIG, {"out": str(tmp_path / "run"), "training.epochs": 1, "data.on_bad_image": "skip"})
+    run = run_training(config, dataset=Holes())
+    assert run is not None
+    assert not Holes.holes & {*run.predictions.ids}
+    assert len(run.predictions) == len(WORLD) - 5
+    test = "4 of 64 test images could not be read and are left out (test-000001, test-000007, test-000008 and 1 more)"
+    val = "1 of 48 val images could not be read and are left out (val-000003)"
+    assert run.notes[:2] == (val, test)
+    assert test in str(run)
+    assert val in str(run)
+    assert json.loads((run.folder / "provenance.json").read_text())["notes"] == [*run.notes]
+    report = AuditReport.from_json(run.folder / "audit" / "report.json")
+    assert report.notes[0] == test
+    assert val not in report.notes
+    assert report.data["audited"] == 60
+    assert not [note for note in plain.notes if "could not be read" in note]  # the control
+    assert json.loads((plain.folder / "provenance.json").read_text())["notes"] == [*plain.notes]
+
+
+def test_what_a_reader_of_erased_scores_must_know_is_noted(plain: TrainedRun) -> None:
+    def noted(options: PredictOptions, world: Scenes = WORLD) -> list[str]:
+        said: list[str] = []
+        predict_run(plain.folder, options, dataset=world, note=said.append)
+        return said
+
+    few, inside = noted(PredictOptions(erase="embedding"))
+    assert re.fullmatch(
+        r"erasure: fitted on 48 images for \d+ directions: expect linear traces to remain on others", few
+    )
+    assert "in-sample" in inside
+    assert noted(PredictOptions(splits=("test",), erase="embedding")) == [few]
+    assert noted(PredictOptions(noise=1.0)) == []
+    more = Scenes(WORLD.settings, train=8, val=600, test=8, seed=4)
+    assert noted(PredictOptions(splits=("test",), erase="embedding"), more) == []
+
+
+def test_an_erasure_is_not_fitted_on_the_images_that_it_is_scored_on(plain: TrainedRun) -> None:
+    without = Scenes(WORLD.settings, train=8, val=0, test=32, seed=4)
+    with pytest.raises(
+        InputError, match=r"^--erase: expected validation images to fit on, found none in .*; add a val"
+    ):
+        predict_run(plain.folder, PredictOptions(splits=("test",), erase="embedding"), dataset=without)
+    predict_run(plain.folder, PredictOptions(splits=("test",), noise=1.0), dataset=without)
+
+
+def test_the_noise_on_a_split_does_not_depend_on_the_others(plain: TrainedRun) -> None:
+    labels, both = predict_run(plain.folder, PredictOptions(noise=1.0), dataset=WORLD)
+    for split in ("val", "test"):
+        _, alone = predict_run(plain.folder, PredictOptions(splits=(split,), noise=1.0), dataset=WORLD)
+        np.testing.assert_array_equal(alone.scores, both.scores[labels.splits == split])
+    again = predict_run(plain.folder, PredictOptions(splits=("test", "val"), noise=1.0), dataset=WORLD)[1]
+    np.testing.assert_array_equal(again.scores, both.scores[labels.splits != "train"])
+
+
 def test_a_balanced_run_counts_the_same_images_everywhere(tmp_path: Path) -> None:
     run = trained(tmp_path / "run", data__alpha=1, training__epochs=1, audit="null")
     train = run.labels.split("train")
@@ -218,6 +289,9 @@ def test_the_page_shows_masks_and_changes_where_there_are_any(
 
 def test_a_run_that_goes_on_may_change_where_but_not_what(plain: TrainedRun) -> None:
     assert config_to_resume(plain.folder, None, {"data.workers": "1"}).data.workers == 1
+    # Each process has random numbers of its own, so the engine goes on with as many as there were.
+    with pytest.raises(InputError, match=r"--training.devices: expected 1, as .* has it, found 2; drop the change"):
+        config_to_resume(plain.folder, None, {"training.devices": "2"})
     with pytest.raises(
         InputError, match=r"--training.rate: expected 0\.005, as .* has it, found 0\.1; drop the change"
     ):

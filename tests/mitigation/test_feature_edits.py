@@ -109,6 +109,7 @@ def erased(network, tap):
 def test_large_maps_are_refused_with_the_way_out(network):
     wide = Network(nn.Conv2d(3, 8, 1), nn.Linear(8, 1), mean=(0,) * 3, std=(1,) * 3, aliases={"conv5": ""})
     wide.backbone = nn.Sequential(nn.Conv2d(3, 17, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(17, 8))
+    wide.eval()
     message = r"tap '0': expected at most 4,096 .* found 17×16×16 = 4,352; use the tap 'embedding'"
     with pytest.raises(InputError, match=message):
         fit_tap_eraser(wide, "0", batches(), 2)
@@ -125,3 +126,16 @@ def test_wrong_tap_sizes_are_refused(network):
         noise_edit(1.0, generator(), spread=np.ones(5))(torch.zeros(2, 20))
     with pytest.raises(InputError, match="at least 0, found -1"):
         noise_edit(-1, generator())
+
+
+def test_a_network_in_training_mode_is_not_fitted_on():
+    backbone = nn.Sequential(nn.Conv2d(3, 5, 3, stride=4), nn.BatchNorm2d(5), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    network = Network(backbone, nn.Linear(5, 4), mean=(0.5,) * 3, std=(0.2,) * 3, aliases={})
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    for whole in (True, False):
+        network.train(whole)
+        backbone[1].train()
+        with pytest.raises(InputError, match=r"expected a network in evaluation mode, found training mode; call"):
+            fit_tap_eraser(network, "embedding", batches(), 2)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert fit_tap_eraser(network.eval(), "embedding", batches(), 2).rank == 5

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
+from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
@@ -174,3 +175,19 @@ def test_bad_input_is_refused_in_one_line():
         fit_leace(x, groups, 1)
     with pytest.raises(InputError, match=r"features: expected \[n, 12\], as fitted on, found \(2, 3\)"):
         fit_leace(x, groups, 2)(np.zeros((2, 3)))
+
+
+def test_few_rows_for_the_dimensions_leave_traces_on_others():
+    """The share of other rows that the best of all linear attackers gets right, by the closed form for Gaussians."""
+    shift = np.eye(512)[0] * 1.5
+
+    def right(n):
+        rng = np.random.default_rng(0)
+        groups = rng.integers(0, 2, n)
+        projection = fit_leace(rng.normal(size=(n, 512)) + (2 * groups[:, None] - 1) * shift, groups, 2).projection
+        moved, spread = projection @ shift, projection @ projection.T
+        return norm.cdf(np.sqrt(moved @ np.linalg.pinv(spread, rcond=1e-8) @ moved))
+
+    assert norm.cdf(1.5) == pytest.approx(0.93, abs=0.005)
+    assert right(400) == pytest.approx(0.80, abs=0.03)
+    assert right(5_000) == pytest.approx(0.62, abs=0.03)

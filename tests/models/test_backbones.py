@@ -107,16 +107,39 @@ def test_embeddings_of_other_networks_of_timm_fit_their_heads(name):
     assert network.tap_shapes([EMBEDDING], (side, side))[EMBEDDING] == (network.head.in_features,)
 
 
-def test_dropout_acts_on_the_embedding_in_training_only():
+PACKAGES = {"efficientnet_lite0": "efficientnet_lite_pytorch", "timm:test_convnext": "timm"}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("name", ["compact", "resnet18", "efficientnet_lite0", "timm:test_convnext"])
+def test_dropout_acts_before_the_head_in_training_only_though_the_backbone_is_frozen(name, frozen):
+    if name in PACKAGES:
+        pytest.importorskip(PACKAGES[name])
     images = pixels(4, 3, 64, 64)
-    for name in ("compact", "resnet18", "efficientnet_lite0"):
-        if name == "efficientnet_lite0":
-            pytest.importorskip("efficientnet_lite_pytorch")
-        network = build_network(ModelOptions(name=name, dropout=0.5), outputs=2, seed=0)
-        dropped = (network.train()(images).embedding == 0).float().mean()
-        network.eval()
-        assert torch.equal(network(images).embedding, network(images).embedding)
-        assert dropped > 0.4
+    network = build_network(ModelOptions(name=name, dropout=0.5), outputs=2, seed=0)
+    network.freeze_backbone(frozen=frozen)
+    read = []
+    network.head.register_forward_hook(lambda module, inputs, output: read.append(inputs[0]))
+    out = network.train()(images, taps=[EMBEDDING])
+    alive = out.embedding != 0
+    assert torch.equal(out.taps[EMBEDDING], out.embedding)
+    assert alive.float().mean() > 0.75, "the tap stands before the dropout"
+    assert (read[0] == 0)[alive].float().mean() == pytest.approx(0.5, abs=0.1)
+    kept = (read[0] != 0) & alive
+    torch.testing.assert_close(read[0][kept], 2 * out.embedding[kept])
+    out = network.eval()(images)
+    assert torch.equal(read[1], out.embedding)
+    plain = build_network(ModelOptions(name=name, dropout=0.0), outputs=2, seed=0)
+    assert list(plain.state_dict()) == list(network.state_dict())
+    out = plain.train()(images)
+    assert torch.equal(out.logits, plain.head(out.embedding))
+
+
+def test_efficientnet_lite0_keeps_its_own_dropout():
+    pytest.importorskip("efficientnet_lite_pytorch")
+    assert build_network(ModelOptions(name="efficientnet_lite0"), outputs=2, seed=0).dropout.p == 0.2
+    assert build_network(ModelOptions(name="compact"), outputs=2, seed=0).dropout.p == 0.0
 
 
 def test_the_compact_network_learns_from_scenes():

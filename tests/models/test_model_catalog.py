@@ -81,7 +81,7 @@ def test_a_network_of_this_package_with_its_head_where_it_fits(tmp_path):
         InputError, match=r"weights of the network resnet18 \(model 'resnet18'\), found model 'compact 4'"
     ):
         build_network(ModelOptions(weights=str(path)), outputs=3, seed=0)
-    with pytest.raises(InputError, match=r"\(width '8'\), found width '4'"):
+    with pytest.raises(InputError, match=r"\(model 'compact 8'\), found model 'compact 4'"):
         build_network(ModelOptions(name="compact", width=8, weights=str(path)), outputs=3, seed=0)
 
 

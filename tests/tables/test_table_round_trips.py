@@ -222,7 +222,9 @@ def test_a_target_may_be_called_like_the_id_or_split_column() -> None:
     assert table.ids.tolist() == ["x", "y"]
     assert table.scores.tolist() == [[-1, 1.5], [-2, 2.5]]
     assert table.splits is None
-    with pytest.raises(InputError, match=r"expected a column of ids \('id'\), found 'image', which is a target"):
+    with pytest.raises(
+        InputError, match=r"expected a column of ids \('id', 'path'\), found 'image', which is a target"
+    ):
         read_predictions(scores.drop(columns="id"), labels=labels, kind="logits")
 
 

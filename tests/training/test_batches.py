@@ -6,6 +6,7 @@ import os
 import pickle
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -164,6 +165,14 @@ def test_throwing_images_away_decodes_more(pictures: Pictures, decodes: Decodes)
     assert kept <= 12
 
 
+class Recorded(Pictures):
+    """Writes down the process too."""
+
+    def image(self, image_id: str) -> np.ndarray:
+        self.decodes.note([f"{image_id}:{os.getpid()}"])
+        return self.made[image_id]
+
+
 def test_kept_images_are_decoded_once(pictures: Pictures, decodes: Decodes) -> None:
     for workers in (0, 1):
         before = decodes.total()
@@ -172,6 +181,35 @@ def test_kept_images_are_decoded_once(pictures: Pictures, decodes: Decodes) -> N
             list(batches.epoch(epoch))
         assert batches.decoded == N
         assert decodes.total() - before == N + 1  # one told the size
+
+
+@pytest.mark.parametrize("sampling", ["natural", "balanced"])
+def test_images_that_come_out_larger_than_the_first_are_decoded_once_an_epoch(decodes: Decodes, sampling: str) -> None:
+    """The first image promises that all fit; twice as wide, half of them do. Processes decode the rest, ever after."""
+    made = noise(1, 12, 12) | {name: image for name, image in noise(100, 12, 24).items() if name != "i000"}
+    pictures, groups = Recorded(made, decodes), [row % 2 for row in range(100)]
+    room = 100 * 12 * 12 * 3
+
+    def images(cache: str) -> Images:
+        return Images(pictures, table(100, groups), cache=cache, cache_bytes=room)
+
+    options = {"batch_size": 5, "train": True, "seed": 3, "sampling": sampling}
+    bare = Batches(images("none"), TransformOptions(crop=10), **options)
+    batches = Batches(images("auto"), TransformOptions(crop=10), workers=2, **options)
+    assert batches._prepared.keeps  # decodes the first image for its size
+    for epoch in range(3):
+        expected = content(bare.epoch(epoch))
+        decodes.path.write_text("")
+        assert content(batches.epoch(epoch)) == expected
+        counts = Counter(line.split(":")[0] for line in decodes.path.read_text().split())
+        where = {int(line.split(":")[1]) for line in decodes.path.read_text().split()}
+        assert max(counts.values()) == 1
+        assert os.getpid() not in where
+        if epoch:
+            assert 40 < counts.total() < 60  # the others are kept
+            assert len(where) == 2
+    assert sum(image.nbytes for image in batches._prepared._kept.values()) <= room
+    batches.close()
 
 
 @pytest.mark.parametrize("world", [2, 3])
@@ -385,6 +423,9 @@ def test_options_are_checked(pictures: Pictures) -> None:
         ({"rank": 2, "world": 2}, "expected a rank below the number of processes and workers ≥ 0, found rank 2 of 2"),
         ({"workers": -1}, "found rank 0 of 1 with -1 workers"),
         ({"batch_size": 20, "world": 3}, r"labels.csv: expected training images for a batch of each of 3 processes"),
+        ({"batch_size": 20, "world": 3}, "found 26; lower the batch size or the number of processes"),
+        ({"labels": table(1)}, "labels.csv: expected 2 training images or more, 2 for each process, found 1; add some"),
+        ({"world": 14}, "expected 28 training images or more, 2 for each process, found 26; add some, or lower the"),
         ({"sampling": "balanced", "labels": table(N, [0] * N)}, "found none of 'q'; add some"),
     ):
         with pytest.raises(InputError) as caught:

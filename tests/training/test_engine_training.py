@@ -202,6 +202,43 @@ def test_a_loss_that_is_not_finite_stops_with_one_line(tmp_path, accumulation):
     assert read_index(tmp_path).step == 6
 
 
+@pytest.mark.parametrize("what", ["gradient", "statistics", "state"])
+@pytest.mark.parametrize("last", [False, True])
+def test_weights_that_are_not_finite_are_not_saved_though_every_loss_is(tmp_path, what, last):
+    """At a step that is saved, within an epoch or at the end of one without validation."""
+    broken = 11 if last else 7
+
+    class Breaks(Plain):
+        kept = torch.zeros(2)
+
+        def step(self, network, batch, progress):
+            losses = super().step(network, batch, progress)
+            if progress.step == broken and what == "gradient":
+                network.head.bias.grad[1] = math.nan
+            elif progress.step == broken and what == "statistics":
+                network.backbone[1].running_var[2] = math.inf
+            elif progress.step == broken:
+                self.kept = torch.tensor([0.0, math.inf])
+            return losses
+
+        def state_dict(self):
+            return {"inner": [{"kept": self.kept}]}
+
+    name = {
+        "gradient": "weight 'head.bias'",
+        "statistics": r"weight 'backbone\.1\.running_var'",
+        "state": r"objective state 'inner\.0\.kept'",
+    }[what]
+    chosen = options(epochs=3, monitor="last", checkpoint_steps=None if last else 2)
+    with pytest.raises(InputError, match=rf"^step {broken + 1}: {name} is not finite; [^\n]*stands[^\n]*$"):
+        run(tmp_path, chosen, objective=Breaks(), val=False)
+    assert read_index(tmp_path).step == 6
+    for which in ("last", "best"):
+        checkpoint = read_checkpoint(tmp_path, which)
+        assert all(torch.isfinite(value).all() for value in checkpoint.weights.values())
+        assert checkpoint.state["standing"]["position"]["step"] == 6
+
+
 def test_the_generators_of_the_process_are_left_alone_and_the_seed_decides(tmp_path):
     torch.manual_seed(5)
     before, weights = torch.get_rng_state(), []

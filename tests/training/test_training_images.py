@@ -27,7 +27,7 @@ def fill(prepared, rows, workers):
     """Decode rows into memory; how many it were."""
     filler = prepared.filler(rows, workers)
     try:
-        return filler.ensure(rows)
+        return filler.take(rows).decoded
     finally:
         filler.close()
 
@@ -116,14 +116,32 @@ def test_larger_images_than_the_first_one_do_not_break_the_limit(decodes: Decode
     made = noise(6) | {"i003": noise(1, 40, 40)["i000"]}
     prepared = Images(Pictures(made, decodes), table(6), cache_bytes=6 * 12 * 12 * 3).prepared(None)
     assert prepared.keeps
-    if workers:
-        assert fill(prepared, np.arange(6), workers) == 6
-        assert fill(prepared, np.arange(6), workers) == 0  # in vain, so not again
-    for _ in range(2):
-        taken = prepared.take(np.arange(6))
+    assert not prepared.full
+    for expected in (6, 1):  # the others still fit
+        filler = prepared.filler(np.arange(6), workers) if workers else None
+        taken = (filler or prepared).take(np.arange(6))
+        if filler is not None:
+            filler.close()
         assert [image.shape[0] for image in taken.images] == [12, 12, 12, 40, 12, 12]
-        assert taken.decoded == 6
-    assert sum(image.nbytes for image in prepared._kept.values()) <= 6 * 12 * 12 * 3
+        assert taken.decoded == expected
+        assert prepared.full
+    assert sum(image.nbytes for image in prepared._kept.values()) == 5 * 12 * 12 * 3
+
+
+def test_what_finds_no_room_is_held_until_it_is_taken(decodes: Decodes) -> None:
+    made = noise(1) | {f"i{row:03d}": image for row, image in enumerate(noise(20, 12, 30).values()) if row}
+    prepared = Images(Pictures(made, decodes), table(20), cache_bytes=20 * 12 * 12 * 3).prepared(None)
+    filler = prepared.filler(np.arange(20), 2)
+    before = decodes.total()
+    for start in (0, 5, 10, 15):
+        rows = np.arange(start, start + 5)
+        taken = filler.take(rows)
+        assert all((image == made[f"i{row:03d}"]).all() for row, image in zip(rows, taken.images, strict=True))
+    assert decodes.total() - before == 20
+    assert filler.take(np.array([19])).decoded == 1  # once only: nothing piles up
+    assert not filler._ready
+    filler.close()
+    assert 0 < sum(image.nbytes for image in prepared._kept.values()) <= 20 * 12 * 12 * 3
 
 
 def test_sizes_are_kept_apart_and_shared(decodes: Decodes) -> None:

@@ -45,5 +45,7 @@ def run(options: Namespace, command: list[str]) -> None:
         source=options.data,
         workers=options.workers,
     )
-    scores, labels = write_run_predictions(options.run, options.out, chosen, progress=in_lines(quiet=options.quiet))
-    print(f"The scores: {scores}\nThe labels: {labels}")
+    notes: list[str] = []
+    progress = in_lines(quiet=options.quiet)
+    scores, labels = write_run_predictions(options.run, options.out, chosen, progress=progress, note=notes.append)
+    print("\n".join([f"The scores: {scores}", f"The labels: {labels}", *(f"Note: {note}" for note in notes)]))

@@ -3,14 +3,14 @@
 import json
 import multiprocessing
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from steelyard.jobs.demo_tasks import one_thread_each
 
 _LOOK_S = 2.0
 """Seconds between two looks at how far the work has come."""
@@ -107,7 +107,7 @@ def _free(waiting: Sequence[Work], results: Mapping[str, Any], places: int) -> l
 def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
     # Not forked: a copy of a process whose libraries have started threads can hang.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread_each, initargs=(threads,))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(threads, os.getpid()))
     try:
         yield pool
     except BaseException:
@@ -117,6 +117,20 @@ def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
             process.terminate()
         raise
     pool.shutdown()
+
+
+def _start_worker(threads: int, parent: int) -> None:
+    """Compute with so many threads, and end with the process that started this one, however that one ended."""
+    import torch
+
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 @contextmanager

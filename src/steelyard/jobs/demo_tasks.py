@@ -35,13 +35,6 @@ class Measured:
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
-def one_thread_each(threads: int) -> None:
-    """Let a worker process compute with so many threads, so that workers do not stand in each other's way."""
-    import torch
-
-    torch.set_num_threads(threads)
-
-
 def train_one(config: TrainingConfig) -> Measured:
     """Train and audit one model."""
     start = time.monotonic()
@@ -51,13 +44,14 @@ def train_one(config: TrainingConfig) -> Measured:
     return replace(figures(run.report), seconds=time.monotonic() - start)
 
 
-def audit_noise(run: Path, scale: float) -> Measured:
-    """Audit a run with noise on its embedding."""
+def audit_noise(run: Path, scale: float, *, attackers: tuple[str, ...] | None = None) -> Measured:
+    """Audit a run with noise on its embedding; `attackers` in place of those of the run's own audit."""
     start = time.monotonic()
     config = kept_config(run)
     assert config.audit is not None
     labels, predictions = predict_run(run, PredictOptions(splits=("val", "test"), noise=scale))
-    report = audit_tables(labels, join(labels, predictions), config.audit)
+    options = config.audit if attackers is None else replace(config.audit, attackers=attackers)
+    report = audit_tables(labels, join(labels, predictions), options)
     return replace(figures(report), seconds=time.monotonic() - start)
 
 

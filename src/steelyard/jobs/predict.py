@@ -1,6 +1,6 @@
 """Predict: a run's scores of images, and their labels beside them, as an audit reads both."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from steelyard.base.random import stream
 from steelyard.datasets.dataset import Dataset
 from steelyard.jobs.data import check_table_file
 from steelyard.jobs.progress import Progress, silent
-from steelyard.jobs.run_folder import kept_config, kept_task, with_kept_subset
+from steelyard.jobs.run_folder import LABELS, kept_config, kept_task, with_kept_subset
 from steelyard.jobs.run_parts import RunData, open_data, restored, tables_of
 from steelyard.mitigation.features.edits import erasure_edit, fit_tap_eraser, noise_edit
 from steelyard.mitigation.features.noise import spread_of
@@ -30,6 +30,11 @@ from steelyard.training.objective import Batch, Objective
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
+    from steelyard.mitigation.features.leace import Eraser
+
+_ENOUGH = 10
+"""Images for each direction below which an erasure is said to leave traces on others."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictOptions:
@@ -40,7 +45,8 @@ class PredictOptions:
         checkpoint: `best` or `last`.
         noise: scale of Gaussian noise on the embedding, in units of each dimension's own standard deviation; None for
             none.
-        erase: tap whose linear traces of the groups LEACE takes out; fitted on the validation images.
+        erase: tap whose linear traces of the groups LEACE takes out; fitted on the validation images, which must be
+            there.
         source: another data set of the same kind and labels, in place of the run's own.
         workers: processes that decode; None as the run has it.
     """
@@ -63,6 +69,7 @@ def predict_run(
     *,
     dataset: Dataset | None = None,
     progress: Progress = silent,
+    note: Callable[[str], None] = silent,
 ) -> tuple[LabelTable, PredictionTable]:
     """What a run's network says of images.
 
@@ -71,12 +78,14 @@ def predict_run(
         options: which images, and what is changed in the network.
         dataset: opened already; None opens what the run's configuration names.
         progress: told of each stage.
+        note: told, in a sentence, what a reader of the scores must know of the erasure.
 
     Returns:
         Labels and logits of the same images, in the same order.
 
     Raises:
-        InputError: no such run, checkpoint, split or tap, or other labels than the run learned.
+        InputError: no such run, checkpoint, split or tap, other labels than the run learned, or no validation images
+            to fit an erasure on.
         UndefinedError: there are no held-out images of some group to fit an erasure on.
     """
     options, run = options or PredictOptions(), Path(run)
@@ -90,12 +99,19 @@ def predict_run(
     config = replace(config, training=replace(config.training, devices=1, nodes=1))
     data = open_data(config, dataset=dataset, anywhere=options.source is not None, progress=progress)
     progress("predicting")
-    scores = launch(config.training, _predict, data, run, options)
+    scores, notes = launch(config.training, _predict, data, run, options)
+    for said in notes:
+        note(said)
     return tables_of(data.labels, scores, run)
 
 
 def write_run_predictions(
-    run: str | Path, out: str | Path, options: PredictOptions | None = None, *, progress: Progress = silent
+    run: str | Path,
+    out: str | Path,
+    options: PredictOptions | None = None,
+    *,
+    progress: Progress = silent,
+    note: Callable[[str], None] = silent,
 ) -> tuple[Path, Path]:
     """Predict, and write predictions and, beside them, `labels.parquet`.
 
@@ -104,6 +120,7 @@ def write_run_predictions(
         out: `.parquet` or `.csv` for the predictions.
         options: as for `predict_run`.
         progress: told of each stage.
+        note: as for `predict_run`.
 
     Returns:
         The two files.
@@ -112,53 +129,91 @@ def write_run_predictions(
         InputError: as `predict_run`, or a file that cannot be written.
     """
     path = check_table_file(out)
-    beside = path.with_name("labels" + path.suffix)
-    if path == beside:
-        raise InputError(f"--out {path}: expected another name than that of the labels beside it; name another")
-    labels, predictions = predict_run(run, options, progress=progress)
+    beside = path.with_name(LABELS)
+    read = [
+        Path(source) for source in (kept_config(Path(run)).data.source, options.source if options else None) if source
+    ]
+    if path == beside or beside.resolve() in {source.resolve() for source in read}:
+        raise InputError(
+            f"--out {path}: {beside} beside it would be replaced by the labels; name another folder or file"
+        )
+    labels, predictions = predict_run(run, options, progress=progress, note=note)
     write_labels(beside, labels)
     write_predictions(path, predictions)
     return path, beside
 
 
-def _predict(fabric: "Fabric", data: RunData, run: Path, options: PredictOptions) -> Mapping[Split, Scores]:
+def _predict(
+    fabric: "Fabric", data: RunData, run: Path, options: PredictOptions
+) -> tuple[Mapping[Split, Scores], tuple[str, ...]]:
+    """Scores by split, and notes."""
     task = kept_task(run)
     _require_same_labels(data.labels, task.target_names, task.group_names)
+    if options.erase is not None and "val" not in data.parts:
+        # Fitted on the images that it is scored on, an erasure would look perfect whatever it leaves on others.
+        raise InputError(
+            f"--erase: expected validation images to fit on, found none in {data.labels.source}; add a val split"
+        )
     splits = options.splits or tuple(data.parts)
     sources = {split: data.evaluation(split, fabric) for split in splits}
     size = next(iter(sources.values())).size
     network, objective = restored(fabric, data.config, task, run, options.checkpoint, size=size)
+    network.eval()
+    notes: tuple[str, ...] = ()
+    noise = torch.Generator()
     if options.erase is not None or options.noise is not None:
         held = data.evaluation("val" if "val" in data.parts else splits[0], fabric)
-        _edit(fabric, network, objective, held, options, groups=len(task.group_names), seed=data.config.seed)
-    return {split: predict(fabric, network, objective, source) for split, source in sources.items()}
+        if options.erase is not None:
+            eraser = _erase(fabric, network, objective, held, options.erase, groups=len(task.group_names))
+            notes = _notes(eraser, splits)
+        if options.noise is not None:
+            _add_noise(fabric, network, objective, held, options.noise, noise)
+    scores = {}
+    for split, source in sources.items():
+        # From a stream of its own each: the other splits that are asked for do not matter.
+        noise.manual_seed(int(stream(data.config.seed, "noise", split).integers(2**63)))
+        scores[split] = predict(fabric, network, objective, source)
+    return scores, notes
 
 
-def _edit(
+def _erase(
+    fabric: "Fabric", network: Network, objective: Objective, held: Batches, tap: str, *, groups: int
+) -> "Eraser":
+    """Put an erasure into the network, fitted on held-out images."""
+    if tap != EMBEDDING:
+        network.layer(tap)  # refused by its name, before any image is read
+    eraser = fit_tap_eraser(network, tap, _seen(fabric, network, objective, held), groups)
+    network.edits[tap] = erasure_edit(eraser)
+    return eraser
+
+
+def _notes(eraser: "Eraser", splits: Sequence[Split]) -> tuple[str, ...]:
+    """What holds of an erasure on these splits."""
+    notes = []
+    if eraser.rows < _ENOUGH * eraser.rank:
+        notes.append(
+            f"erasure: fitted on {eraser.rows:,} images for {eraser.rank:,} directions: "
+            "expect linear traces to remain on others"
+        )
+    if "val" in splits:
+        notes.append("erasure: fitted on the validation images: on val it is in-sample and looks better than on others")
+    return tuple(notes)
+
+
+def _add_noise(
     fabric: "Fabric",
     network: Network,
     objective: Objective,
     held: Batches,
-    options: PredictOptions,
-    *,
-    groups: int,
-    seed: int,
+    scale: float,
+    generator: torch.Generator,
 ) -> None:
-    """Put erasure and noise into the network, fitted on held-out images."""
-    network.eval()
-    if options.erase is not None:
-        if options.erase != EMBEDDING:
-            network.layer(options.erase)  # refused by its name, before any image is read
-        eraser = fit_tap_eraser(network, options.erase, _seen(fabric, network, objective, held), groups)
-        network.edits[options.erase] = erasure_edit(eraser)
-    if options.noise is not None:
-        with torch.no_grad():
-            parts = [network(batch.images).embedding for batch in _seen(fabric, network, objective, held)]
-        spread = spread_of(torch.cat(parts).float().cpu().numpy())
-        generator = torch.Generator().manual_seed(int(stream(seed, "noise").integers(2**63)))
-        noise = noise_edit(options.noise, generator, spread=spread)
-        erase = network.edits.get(EMBEDDING)
-        network.edits[EMBEDDING] = noise if erase is None else _both(erase, noise)
+    """Put noise on the embedding, after any erasure, in units of its deviation on these images."""
+    with torch.no_grad():
+        parts = [network(batch.images).embedding for batch in _seen(fabric, network, objective, held)]
+    noise = noise_edit(scale, generator, spread=spread_of(torch.cat(parts).float().cpu().numpy()))
+    erase = network.edits.get(EMBEDDING)
+    network.edits[EMBEDDING] = noise if erase is None else _both(erase, noise)
 
 
 def _seen(fabric: "Fabric", network: Network, objective: Objective, source: Batches) -> Iterator[Batch]:

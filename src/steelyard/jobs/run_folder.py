@@ -1,6 +1,6 @@
 """A run's folder: what lies in it, who may write to it, and the configuration that it was made with.
 
-`config.yaml`: the whole configuration. `provenance.json`: versions, seed, command, date, duration, and what is learned.
+`config.yaml`: the whole configuration. `provenance.json`: versions, seed, command, date, duration, task, notes.
 `subset.parquet`: the training images that count, where the run balanced them itself. `checkpoints/`: the best and the
 last. `metrics.jsonl` and `tensorboard/`: losses and quality as they came. `predictions.parquet` and `labels.parquet`:
 of the best checkpoint, all splits. `audit/`: report.html, report.json, per_label.csv.
@@ -106,8 +106,9 @@ def write_provenance(
     *,
     command: str | Sequence[str] = (),
     duration_s: float = 0.0,
+    notes: Sequence[str] = (),
 ) -> None:
-    """Where the run comes from, and what it learned.
+    """Where the run comes from, what it learned, and what a reader must know of it.
 
     Raises:
         InputError: the disk is full or not writable.
@@ -123,6 +124,7 @@ def write_provenance(
         "images": task.images,
     }
     record["labels"] = {name: getattr(labels, name) for name in ("protected", "target_column", "id_column")}
+    record["notes"] = list(notes)
     write_text(folder / PROVENANCE, dump_json(record))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from steelyard.base.errors import InputError
+from steelyard.base.errors import InputError, first_few
 from steelyard.datasets.dataset import SPLITS, Dataset
 from steelyard.datasets.face_finding import open_faces
 from steelyard.jobs.data_section import counted_labels, open_section
@@ -244,6 +244,23 @@ def restored(
     objective.setup(fabric, network, task, size)
     objective.load_state_dict(checkpoint.state["objective"])
     return network, objective
+
+
+def unread(data: RunData, scores: Mapping[Split, Scores]) -> tuple[str, ...]:
+    """What to say of images that are not among the scores, as they could not be read; a line for each split.
+
+    Args:
+        data: of the run.
+        scores: by split; their rows are rows of that split.
+    """
+    notes = []
+    for split in (name for name in SPLITS if name in scores):
+        ids = data.parts[split].table.ids
+        lost = np.setdiff1d(np.arange(len(ids)), scores[split].rows)
+        if len(lost):
+            said = f"{len(lost):,} of {len(ids):,} {split} images could not be read and are left out"
+            notes.append(f"{said} ({first_few(ids[lost])})")
+    return tuple(notes)
 
 
 def tables_of(labels: LabelTable, scores: Mapping[Split, Scores], source: Path) -> tuple[LabelTable, PredictionTable]:

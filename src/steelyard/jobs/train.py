@@ -25,6 +25,7 @@ from steelyard.jobs.run_parts import (
     require_audited_split,
     restored,
     tables_of,
+    unread,
 )
 from steelyard.jobs.training_config import TrainingConfig
 from steelyard.reports import AuditReport
@@ -51,7 +52,7 @@ class TrainedRun:
         labels: of the images that were predicted, all splits.
         predictions: logits of the best checkpoint, in the same order.
         report: of the audit; None where there was none.
-        notes: of the objective, such as labels without positives.
+        notes: images that could not be read, and those of the objective, such as labels without positives.
     """
 
     folder: Path
@@ -132,16 +133,19 @@ def run_training(
     write_predictions(folder / PREDICTIONS, predictions)
     report = None
     if config.audit is not None:
-        report = _audit(config, labels, predictions, folder, progress, command)
+        split = config.audit.split
+        lost = unread(data, {split: outcome.scores[split]})
+        report = _audit(config, labels, predictions, folder, progress, command, notes=lost)
     duration = time.monotonic() - start
-    write_provenance(folder, config, data.task, data.labels, command=command, duration_s=duration)
+    notes = (*unread(data, outcome.scores), *outcome.notes)
+    write_provenance(folder, config, data.task, data.labels, command=command, duration_s=duration, notes=notes)
     return TrainedRun(
         folder=folder,
         result=outcome.result,
         labels=labels,
         predictions=predictions,
         report=report,
-        notes=outcome.notes,
+        notes=notes,
     )
 
 
@@ -191,6 +195,8 @@ def _audit(
     folder: Path,
     progress: Progress,
     command: str | Sequence[str],
+    *,
+    notes: Sequence[str],
 ) -> AuditReport:
     """The audit of the configured split, written beside the run; training images are left out of the predictions."""
     start = time.monotonic()
@@ -203,7 +209,7 @@ def _audit(
     report = audit_tables(labels, join(labels, part), config.audit, progress=progress)
     files = [folder / LABELS, folder / PREDICTIONS]
     made = provenance(seed=config.audit.seed, inputs=files, command=command, duration_s=time.monotonic() - start)
-    report = replace(report, provenance=made)
+    report = replace(report, provenance=made, notes=(*notes, *report.notes))
     (folder / AUDIT).mkdir(exist_ok=True)
     report.write(folder / AUDIT)
     return report

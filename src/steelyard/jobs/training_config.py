@@ -150,19 +150,22 @@ def _objective(given: Any, origin: Origin) -> tuple[str, Any]:
     return name, make_options(OBJECTIVES[name].options, rest, "objective", origin)
 
 
-FREE_TO_CHANGE = frozenset({"data.workers", "data.cache", "training.devices", "training.accelerator", "out"})
-"""What a run may change when it goes on: it says where the work is done, not what is computed."""
+FREE_TO_CHANGE = frozenset({"data.workers", "data.cache", "training.accelerator", "out"})
+"""What a run may change when it goes on: it says where the work is done, not what is computed.
+
+The number of processes does not belong to it: each has random numbers of its own, and its share of a batch.
+"""
 
 
 def require_same(kept: TrainingConfig, now: TrainingConfig, run: Path) -> None:
-    """Refuse to go on with another configuration.
+    """Refuse to go on with another configuration; how the result is audited may change.
 
     Raises:
         InputError: names the first option that differs.
     """
     before, after = _flat(kept.to_dict()), _flat(now.to_dict())
     for name in sorted({*before, *after} - FREE_TO_CHANGE):
-        if before.get(name) != after.get(name):
+        if before.get(name) != after.get(name) and name.partition(".")[0] != "audit":
             expected, found = f"{before.get(name)!r}, as {run} has it", f"{after.get(name)!r}"
             do = "drop the change, or train anew with another --out"
             raise InputError(complaint(f"--{name}", "", expected=expected, found=found, do=do))

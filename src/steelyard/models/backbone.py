@@ -18,6 +18,7 @@ class Backbone:
         width: d.
         mean: of the three channels, in [0, 1], that its inputs are normalised by.
         std: of the three channels.
+        dropout: share of the embedding that is dropped before the head in training, by the network.
         aliases: short name → name of a layer; `conv1` … `conv5` halve the map each.
         heads: what files in its own format call the linear layer after the embedding.
         pretrained: name of weights (`imagenet` for the usual ones) → state dict in its own format; None if it has none.
@@ -27,6 +28,7 @@ class Backbone:
     width: int
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    dropout: float = 0.0
     aliases: Mapping[str, str] = field(default_factory=dict)
     heads: tuple[str, ...] = ()
     pretrained: Callable[[str], Mapping[str, Tensor]] | None = None

@@ -49,7 +49,14 @@ def build_network(options: ModelOptions, *, outputs: int, seed: int) -> Network:
     with seeded(seed, "network"):
         backbone = MODELS.get(options.name, timm_network)(options)
         head = nn.Linear(backbone.width, outputs)
-        network = Network(backbone.module, head, mean=backbone.mean, std=backbone.std, aliases=backbone.aliases)
+        network = Network(
+            backbone.module,
+            head,
+            mean=backbone.mean,
+            std=backbone.std,
+            aliases=backbone.aliases,
+            dropout=backbone.dropout,
+        )
         if options.weights not in (None, "none"):
             _start_from(network, backbone, options, options.weights)
     speed_small_maps(network)

@@ -24,19 +24,17 @@ class Compact(nn.Module):
         width: d, of the embedding.
     """
 
-    def __init__(self, width: int, dropout: float) -> None:
+    def __init__(self, width: int) -> None:
         """A network.
 
         Args:
             width: channels of the first block.
-            dropout: share of the embedding that is dropped in training.
         """
         super().__init__()
         widths = [3, *(width * factor for factor in _GROWTH)]
         blocks = [_block(*pair, pooled=pooled) for pair, pooled in zip(pairwise(widths), _POOLED, strict=True)]
         self.conv1, self.conv2, self.conv3, self.conv4, self.conv5 = blocks
         self.pool = nn.AdaptiveMaxPool2d(1)
-        self.dropout = nn.Dropout(dropout)
         self.width = widths[-1]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -44,14 +42,15 @@ class Compact(nn.Module):
         x = images
         for block in (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5):
             x = block(x)
-        embedding: Tensor = self.dropout(self.pool(x).flatten(1))
+        embedding: Tensor = self.pool(x).flatten(1)
         return embedding
 
 
 def compact(options: ModelOptions) -> Backbone:
     """The network of these options, its parameters drawn from torch's generator."""
-    module = Compact(options.width, options.dropout or 0.0)
-    return Backbone(module=module, width=module.width, mean=(_MEAN,) * 3, std=(_STD,) * 3, aliases=_STAGES)
+    module, mean, std = Compact(options.width), (_MEAN,) * 3, (_STD,) * 3
+    dropout = options.dropout or 0.0
+    return Backbone(module=module, width=module.width, mean=mean, std=std, aliases=_STAGES, dropout=dropout)
 
 
 def _block(inputs: int, outputs: int, *, pooled: bool) -> nn.Sequential:

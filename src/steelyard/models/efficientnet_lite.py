@@ -41,11 +41,17 @@ def efficientnet_lite0(options: ModelOptions) -> Backbone:
         raise _missing(error, "efficientnet_lite_pytorch") from error
     module = EfficientNet.from_name("efficientnet-lite0")
     module._fc = nn.Identity()
-    module._dropout = nn.Dropout(_DROPOUT if options.dropout is None else options.dropout)
+    module._dropout = nn.Identity()
     _pad_within_convolutions(module)
-    mean, std = (_MEAN,) * 3, (_STD,) * 3
     return Backbone(
-        module=module, width=_WIDTH, mean=mean, std=std, aliases=ALIASES, heads=("_fc",), pretrained=_packaged
+        module=module,
+        width=_WIDTH,
+        mean=(_MEAN,) * 3,
+        std=(_STD,) * 3,
+        aliases=ALIASES,
+        dropout=_DROPOUT if options.dropout is None else options.dropout,
+        heads=("_fc",),
+        pretrained=_packaged,
     )
 
 

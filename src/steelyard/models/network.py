@@ -20,7 +20,7 @@ class Output(NamedTuple):
 
     Attributes:
         logits: `[b, o]`, as the head gives them.
-        embedding: `[b, d]`, what the head reads.
+        embedding: `[b, d]`, what the head reads, before dropout.
         taps: name as asked for → that layer's output, `[b, c, h, w]` or `[b, d]`.
     """
 
@@ -33,13 +33,14 @@ Edit = Callable[[Tensor], Tensor]
 
 
 class Network(nn.Module):
-    """A backbone and a linear head.
+    """A backbone and a linear head, in training with dropout between them.
 
     Images come in pixel space, `[b, 3, h, w]` in [0, 1]; the network normalises them itself, so that what changes
     pixels (a mask, a blackout) means black by 0.
 
     Attributes:
         backbone: normalised images → embedding `[b, d]`.
+        dropout: of the embedding; not the backbone's, so that a head learns with it though the backbone is frozen.
         head: embedding → logits.
         aliases: short names of layers, such as `conv5` → `layer4`.
         edits: tap → what replaces its output (noise, erasure); empty in training.
@@ -53,6 +54,7 @@ class Network(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         aliases: Mapping[str, str],
+        dropout: float = 0.0,
     ) -> None:
         """Join them.
 
@@ -62,9 +64,10 @@ class Network(nn.Module):
             mean: of the three channels, in [0, 1], taken off.
             std: of the three channels, divided by.
             aliases: short name → name of a layer of the backbone.
+            dropout: share of the embedding that the head does not see in training, in [0, 1).
         """
         super().__init__()
-        self.backbone, self.head = backbone, head
+        self.backbone, self.dropout, self.head = backbone, nn.Dropout(dropout), head
         self.register_buffer("mean", torch.tensor(list(mean)).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(list(std)).view(1, 3, 1, 1), persistent=False)
         self.mean: Tensor
@@ -101,7 +104,7 @@ class Network(nn.Module):
             raise InputError(f"tap {silent[0]!r}: expected a layer that runs, found one that does not; name another")
         with torch.autocast(embedding.device.type, enabled=False):
             # In half precision logits have so few digits that images tie, and rankings and attackers see the ties.
-            logits = self.head(embedding.to(self.head.weight.dtype))
+            logits = self.head(self.dropout(embedding.to(self.head.weight.dtype)))
         return Output(logits, embedding, seen)
 
     def tap_names(self) -> tuple[str, ...]:

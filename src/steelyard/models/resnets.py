@@ -26,12 +26,13 @@ def resnet(options: ModelOptions) -> Backbone:
     models = _torchvision_models()
     module: nn.Module = getattr(models, options.name)(weights=None)
     width: int = module.fc.in_features  # type: ignore[assignment, union-attr]
-    module.fc = nn.Dropout(options.dropout or 0.0)
+    module.fc = nn.Identity()
 
     def pretrained(weights: str) -> Mapping[str, Tensor]:
         return _published(models, options.name, weights)
 
-    return Backbone(module=module, width=width, aliases=ALIASES, heads=("fc",), pretrained=pretrained)
+    dropout = options.dropout or 0.0
+    return Backbone(module=module, width=width, aliases=ALIASES, dropout=dropout, heads=("fc",), pretrained=pretrained)
 
 
 def _published(models: ModuleType, name: str, weights: str) -> Mapping[str, Tensor]:

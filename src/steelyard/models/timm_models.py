@@ -28,9 +28,10 @@ def timm_network(options: ModelOptions) -> Backbone:
         close = timm.list_models(f"*{name}*")[:3] or get_close_matches(name, timm.list_models())
         hint = f" (close: {', '.join(close)})" if close else ""
         raise InputError(f"model.name: expected timm: and a network of timm, found {name!r}{hint}; choose one")
-    dropout = {} if options.dropout is None else {"drop_rate": options.dropout}
+    # What is asked for is dropped before the head, not within the backbone, which may be frozen.
+    own = {} if options.dropout is None else {"drop_rate": 0.0}
     try:
-        module: Any = timm.create_model(name, pretrained=False, num_classes=0, **dropout)
+        module: Any = timm.create_model(name, pretrained=False, num_classes=0, **own)
     except (RuntimeError, TypeError) as error:  # a tag that it does not have, a network without dropout
         raise InputError(f"model: expected options of timm's {name}, found {one_line(error)}; change them") from error
 
@@ -45,6 +46,7 @@ def timm_network(options: ModelOptions) -> Backbone:
         mean=tuple(facts["mean"]),
         std=tuple(facts["std"]),
         aliases=_aliases(module),
+        dropout=options.dropout or 0.0,
         heads=(heads,) if isinstance(heads, str) else tuple(heads),
         pretrained=pretrained,
     )

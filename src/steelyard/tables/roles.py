@@ -11,8 +11,10 @@ from steelyard.tables.label_table import Split
 from steelyard.tables.messages import complaint, counted, listed, quoted, some_ids
 from steelyard.tables.raw_table import RawTable
 
-ID_COLUMNS = ("image", "id")
-"""Columns that hold the ids where none is named."""
+WRITTEN_ID_COLUMNS = ("image", "id")
+"""What a column of ids is called where it had no name."""
+ID_COLUMNS = (*WRITTEN_ID_COLUMNS, "path")
+"""Columns that hold the ids where none is named; the last is that of a table of images."""
 SPLIT_COLUMN = "split"
 """The column that holds the split where none is named."""
 SPLIT_NAMES: dict[str, Split] = {

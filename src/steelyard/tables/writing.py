@@ -10,7 +10,7 @@ from steelyard.tables.files import KIND_KEY
 from steelyard.tables.label_table import LabelTable
 from steelyard.tables.messages import complaint, counted, listed, one_line, quoted
 from steelyard.tables.prediction_table import PredictionTable
-from steelyard.tables.roles import ID_COLUMNS, SPLIT_COLUMN
+from steelyard.tables.roles import WRITTEN_ID_COLUMNS, SPLIT_COLUMN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,10 +74,10 @@ def write_predictions(path: str | Path, table: PredictionTable) -> None:
 
 def _id_name(path: str | Path, own: str, others: set[str]) -> str:
     """The ids' own column name, else a usual one that no other column has."""
-    free = [name for name in (own, *ID_COLUMNS) if name and name not in others]
+    free = [name for name in (own, *WRITTEN_ID_COLUMNS) if name and name not in others]
     if not free:
         do = "rename one of these targets"
-        found = f"other columns called {listed(ID_COLUMNS)}"
+        found = f"other columns called {listed(WRITTEN_ID_COLUMNS)}"
         raise InputError(complaint(str(path), "", expected="a free name for the ids", found=found, do=do))
     return free[0]
 

@@ -5,7 +5,7 @@ the same, byte for byte.
 """
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -107,10 +107,7 @@ class Batches:
         self._bad: set[int] = set()
         self._length = len(self._picks(0))
         if train and not self._length:
-            raise InputError(
-                f"{table.source}: expected training images for a batch of each of {world} processes (batch size "
-                f"{batch_size}), found {len(images):,}; lower the batch size or the number of processes"
-            )
+            raise self._too_few()
 
     def __len__(self) -> int:
         return self._length
@@ -189,19 +186,18 @@ class Batches:
 
     def _epoch(self, epoch: int, start: int) -> Generator[Batch, None, None]:
         picks = self._picks(epoch)[start:]
-        maker = _Maker(self._prepared, self.transform, self.size)
         processes: Processes[_Pick, _Made] | None = None
         filler: Filler | None = None
         made: Iterator[_Made]
-        if self._workers and not self._prepared.keeps:
+        if self._workers and (self._prepared.full or not self._prepared.keeps):
             # Taken, so that an epoch begun before this one has ended gets processes of its own.
-            processes, self._processes = self._processes or Processes(maker, self._workers), None
+            processes, self._processes = self._processes or Processes(self._maker(self._prepared), self._workers), None
             made = processes.run(picks)
         else:
             needed = np.concatenate([pick.rows for pick in picks]) if picks else np.empty(0, dtype=np.int64)
             if self._workers and self._prepared.lacks(needed):
                 filler = self._prepared.filler(needed, self._workers)
-            made = self._kept(picks, maker, filler)
+            made = map(self._maker(filler or self._prepared), picks)
         batches = ahead(map(self._labelled, made), _AHEAD)
         try:
             for one, batch in batches:
@@ -217,12 +213,8 @@ class Batches:
                 if helper is not None:
                     helper.close()
 
-    def _kept(self, picks: Sequence[_Pick], maker: "_Maker", filler: Filler | None) -> Iterator[_Made]:
-        """Batches of images in memory; those that are not there yet come by the filler, as they are needed."""
-        for pick in picks:
-            if filler is not None:
-                self._decoded += filler.ensure(pick.rows)
-            yield maker(pick)
+    def _maker(self, source: Prepared | Filler) -> "_Maker":
+        return _Maker(source, self.transform, self.size)
 
     def _labelled(self, made: _Made) -> tuple[_Made, Batch]:
         images = torch.empty(made.pixels.shape)
@@ -234,6 +226,17 @@ class Batches:
             with torch.cuda.device(self._device):
                 return made, Batch(*(part.pin_memory() for part in parts))
         return made, Batch(*parts)
+
+    def _too_few(self) -> InputError:
+        n, world, name = len(self.images), self._world, self.images.table.source
+        least = 2 if self._sampling == "natural" else max(2, len(self.images.table.group_names))
+        if n < least * world:
+            do = "add some" if world == 1 else "add some, or lower the number of processes"
+            expected = f"{least * world} training images or more, {least} for each process"
+            return InputError(f"{name}: expected {expected}, found {n:,}; {do}")
+        expected = f"training images for a batch of each of {world} processes (batch size {self._batch_size})"
+        do = "lower the batch size or the number of processes"
+        return InputError(f"{name}: expected {expected}, found {n:,}; {do}")
 
     def _require_enough(self, made: _Made, epoch: int) -> None:
         if self._train and len(made.rows) < 2:
@@ -264,11 +267,11 @@ class Batches:
 class _Maker:
     """Makes the pixels of a batch, in whatever process."""
 
-    def __init__(self, prepared: Prepared, transform: TransformOptions, size: tuple[int, int]) -> None:
-        self._prepared, self._transform, self._size = prepared, transform, size
+    def __init__(self, source: Prepared | Filler, transform: TransformOptions, size: tuple[int, int]) -> None:
+        self._source, self._transform, self._size = source, transform, size
 
     def __call__(self, pick: _Pick) -> _Made:
-        taken = self._prepared.take(pick.rows)
+        taken = self._source.take(pick.rows)
         draws = None if pick.draws is None else pick.draws[~np.isin(pick.rows, taken.bad)]
         shift, flip = self._transform.shift, self._transform.flip
         made = np.empty((len(taken.images), *self._size, 3), dtype=np.uint8)
@@ -291,5 +294,5 @@ class _Maker:
                 f"{crop} by {crop} pixels or more, to crop",
                 f"set resize to {crop} or more, or a smaller crop",
             )
-        name = quoted(self._prepared.images.table.ids[row])
+        name = quoted(self._source.images.table.ids[row])
         raise InputError(f"image {name}: expected {expected}, found {found[0]} by {found[1]}; {do}")

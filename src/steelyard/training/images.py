@@ -3,8 +3,9 @@
 Kept images are those after every step that is the same each time, so later epochs decode nothing.
 """
 
+from collections import ChainMap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -82,7 +83,7 @@ class Images:
             pixels: changes each image as it was decoded; what it raises is never skipped.
             on_bad_image: `raise` stops at an image that cannot be read, `skip` leaves it out.
             cache: `auto` keeps the images in memory if all of them, at the size of the first, take `cache_bytes` or
-                less; `memory` keeps them in any case, `none` never.
+                less, and of larger ones those that fit; `memory` keeps them in any case, `none` never.
             cache_bytes: of each process, for each size that is asked for; 2 GiB.
 
         Raises:
@@ -172,19 +173,28 @@ class Prepared:
             self._keeps = len(self.images) * height * width * 3 <= self.images.cache_bytes
         return self._keeps
 
-    def take(self, rows: Rows) -> Taken:
+    @property
+    def full(self) -> bool:
+        """Whether an image was to be kept that found no room."""
+        return self._full
+
+    def take(self, rows: Rows, ready: dict[int, Pixels] | None = None) -> Taken:
         """The images of these rows; one that is asked for twice is decoded once.
+
+        Args:
+            rows: of the table, in any order.
+            ready: images that need not be decoded, by row.
 
         Raises:
             InputError: a bad image that is not to be skipped.
         """
-        kept = self._kept
-        missing = [row for row in dict.fromkeys(rows.tolist()) if row not in kept and row not in self._bad]
+        there = ChainMap(ready or {}, self._kept)
+        missing = [row for row in dict.fromkeys(rows.tolist()) if row not in there and row not in self._bad]
         found, bad = self.images.read(np.array(missing, dtype=np.int64), self.resize) if missing else ({}, [])
         self.keep(found, bad)
         here = [row for row in rows.tolist() if row not in self._bad]
         return Taken(
-            images=[found[row] if row in found else kept[row] for row in here],
+            images=[found[row] if row in found else there[row] for row in here],
             rows=np.array(here, dtype=np.int64),
             bad=tuple(dict.fromkeys(row for row in rows.tolist() if row in self._bad)),
             decoded=len(found),
@@ -194,11 +204,10 @@ class Prepared:
         """Processes that decode rows into memory, in the order in which they are needed.
 
         Args:
-            rows: those that are kept already are left out.
+            rows: in this order; those that are kept already are left out.
             workers: processes, 1 or more.
         """
-        wanted = [] if self._full else list(dict.fromkeys(rows.tolist()))
-        missing = [row for row in wanted if row not in self._kept and row not in self._bad]
+        missing = [row for row in dict.fromkeys(rows.tolist()) if row not in self._kept and row not in self._bad]
         length = max(1, min(_BLOCK_IMAGES, _BLOCK_BYTES // (self.size[0] * self.size[1] * 3)))
         return Filler(self, np.array(missing, dtype=np.int64), length, workers)
 
@@ -211,11 +220,13 @@ class Prepared:
         self._bad.update(bad)
         if self._full or not self.keeps:
             return
-        self._bytes += sum(image.nbytes for image in found.values())
-        # Images of several sizes may come out larger than the first one promised; the rest is decoded each time.
-        self._full = self.images.cache == "auto" and self._bytes > self.images.cache_bytes
-        if not self._full:
-            self._kept.update(found)
+        for row, image in found.items():
+            # Images of several sizes may come out larger than the first one promised; the rest is decoded each time.
+            if self.images.cache == "auto" and self._bytes + image.nbytes > self.images.cache_bytes:
+                self._full = True
+            elif row not in self._kept:
+                self._kept[row] = image
+                self._bytes += image.nbytes
 
     def _first_size(self) -> tuple[int, int]:
         for row in range(len(self.images)):
@@ -229,31 +240,39 @@ class Prepared:
 
 
 class Filler:
-    """Decodes rows in several processes, block after block, ahead of those who ask for them."""
+    """Decodes rows in several processes, block after block, ahead of those who ask for them.
+
+    What finds no room in memory is held until it is first taken, so that it is not decoded again for that.
+    """
 
     def __init__(self, prepared: Prepared, missing: Rows, length: int, workers: int) -> None:
+        self.images = prepared.images
         self._prepared = prepared
+        self._coming, self._ready = set(missing.tolist()), dict[int, Pixels]()
         blocks = [missing[start : start + length] for start in range(0, len(missing), length)]
         read = _Block(prepared.images, prepared.resize)
         self._processes = Processes(read, min(workers, max(1, len(blocks))))
         # Set to work here, in the caller's thread; who asks for rows may be another.
         self._results = self._processes.run(blocks)
 
-    def ensure(self, rows: Rows) -> int:
-        """Wait until these rows are decoded; how many were, for this.
+    def take(self, rows: Rows) -> Taken:
+        """The images of these rows, once they have come; asked for in the order that the filler was told.
 
         Raises:
             InputError: a bad image that is not to be skipped.
         """
         decoded = 0
-        while self._prepared.lacks(rows):
-            block = next(self._results, None)
-            if block is None:  # no room for more: the rest is decoded when it is taken
-                break
-            flat, shapes, good, bad = block
-            self._prepared.keep(dict(zip(good, _apart(flat.numpy().copy(), shapes), strict=True)), bad)
+        while not self._coming.isdisjoint(rows.tolist()):
+            flat, shapes, good, bad = next(self._results)
+            found = dict(zip(good, _apart(flat.numpy(), shapes), strict=True))
+            self._prepared.keep(found, bad)
+            self._ready.update(found)
+            self._coming.difference_update(good, bad)
             decoded += len(good)
-        return decoded
+        taken = self._prepared.take(rows, self._ready)
+        for row in rows.tolist():
+            self._ready.pop(row, None)
+        return replace(taken, decoded=decoded + taken.decoded)
 
     def close(self) -> None:
         """End the processes."""
@@ -274,4 +293,5 @@ class _Block:
 
 def _apart(flat: Pixels, shapes: list[tuple[int, ...]]) -> list[Pixels]:
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-    return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
+    # Copies: of shared memory there is little, and one image that is kept must not hold its whole block.
+    return [part.reshape(shape).copy() for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from steelyard.base.errors import InputError
-from steelyard.training.processes import of_all
+from steelyard.training.processes import not_finite, of_all
 from steelyard.training.sources import BatchSource
 
 if TYPE_CHECKING:
@@ -135,10 +135,7 @@ class LossWindow:
         sums, codes = of_all(self._fabric, sums).sum(0), of_all(self._fabric, codes).flatten()
         if (found := codes[codes >= 0]).numel():
             step, name = divmod(int(found.min()), len(names))
-            raise InputError(
-                f"step {step}: loss {names[name]!r} is not finite; training stopped, the last checkpoint stands; "
-                "lower the learning rate or set a limit to the gradient (clip)"
-            )
+            raise not_finite(step, f"loss {names[name]!r}")
         return dict(zip(names, (sums[:, 0] / sums[:, 1]).tolist(), strict=True))
 
 

@@ -17,7 +17,7 @@ from steelyard.training.evaluation import evaluate, to_device, validate
 from steelyard.training.logs import LossWindow, Meter, RunLog
 from steelyard.training.objective import Batch, Objective, Progress, Task
 from steelyard.training.options import TrainingOptions
-from steelyard.training.processes import equalise
+from steelyard.training.processes import equalise, require_finite
 from steelyard.training.resuming import Start, identity, resume_run, run_state, seed_torch
 from steelyard.training.sources import BatchSource
 from steelyard.training.stages import StagePlan, freeze, make_optimiser, plan_stages, share_of_rate, thaw
@@ -197,10 +197,16 @@ class Run:
         self.display.say(f"{stage.name} {at.epoch + 1}/{stage.epochs}: {note}{seen}; {speed:,.0f} images/s")
 
     def _save(self, stage: StagePlan, optimiser: Optimizer | None) -> None:
-        """A checkpoint; all processes take part, the first writes."""
+        """A checkpoint; all processes take part, the first writes.
+
+        Raises:
+            InputError: a weight or the objective's state is not finite, as a gradient leaves it that was not, though
+                every loss was; the checkpoint before it stands.
+        """
         if self._window:
             self._write(stage)
         standing = self.standing
+        require_finite(self.fabric, self.network, self.objective, step=standing.position.step)
         state = run_state(
             self.fabric, self.objective, optimiser, standing, kept=self._log.kept(), identity=self._identity
         )

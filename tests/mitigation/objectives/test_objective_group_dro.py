@@ -11,6 +11,7 @@ from objective_worlds import (  # noqa: E402
     drive,
     planted_batch,
     planted_images,
+    rows_of,
     started,
     task_of,
     toy_network,
@@ -109,3 +110,55 @@ def test_the_worst_group_is_better_off(by):
     assert worst["task"] > 1.8
     assert worst["even"] > 1.0
     assert worst["dro"] < 0.75 * worst["even"]
+
+
+def rare_label(n, *, seed):
+    """The first label is in one row of a hundred, the second in every other."""
+    rng = np.random.default_rng(seed)
+    labels = np.stack([rng.random(n) < 0.01, rng.random(n) < 0.5], 1)
+    return batch_of(np.zeros((n, 3, 16, 16)), labels, rng.integers(0, 2, n))
+
+
+def knowing_odds(*logits):
+    """A network that says the same of every image."""
+    network = toy_network(2)
+    torch.nn.init.zeros_(network.head.weight)
+    network.head.bias.data = torch.tensor(logits)
+    return network
+
+
+@pytest.mark.parametrize("rate", [0.01, 1.0])
+def test_a_rare_cell_counts_as_if_it_were_in_every_batch(rate):
+    """At each step its weight grows by η L, on average, though 23 batches of 25 do not hold it."""
+    images, network, steps = rare_label(16 * 800, seed=3), knowing_odds(-3.0, 0.0), 800
+    objective = GroupDROObjective(GroupDROOptions(by="group-and-label", rate=rate, weighting="none"))
+    started(objective, network, task_of(images))
+    held = 0
+    for step in range(steps):
+        batch = rows_of(images, torch.arange(16 * step, 16 * step + 16))
+        held += bool(((batch.groups == 0) & (batch.targets[:, 0] == 1)).any())
+        objective.step(network, batch, at(step=step))
+    assert held < 0.1 * steps, "the control: it is rare"
+    rare, rare_absent, even = 3.0 + math.log1p(math.exp(-3)), math.log1p(math.exp(-3)), math.log(2)
+    logs = objective.state_dict()["log_weights"]
+    grown = (logs - logs[3]).reshape(2, 2, 2) / (rate * steps)  # group, label, absent or present
+    assert objective.weights.argmax() in (1, 5)
+    for group in (0, 1):
+        assert grown[group, 0, 1] == pytest.approx(rare - even, rel=0.3)
+        assert grown[group, 0, 0] == pytest.approx(rare_absent - even, rel=0.1)
+        assert grown[group, 1] == pytest.approx(0.0, abs=0.02)
+    assert torch.isfinite(logs).all()
+    assert float(objective.weights.sum()) == pytest.approx(1.0)
+
+
+def test_the_loss_of_batches_without_a_cell_is_right_on_average():
+    images, network = rare_label(16 * 800, seed=4), knowing_odds(-3.0, 0.5)
+    objective = GroupDROObjective(GroupDROOptions(by="group-and-label", rate=0.0, weighting="none"))
+    started(objective, network, task_of(images))
+    losses = [
+        float(objective.step(network, rows_of(images, torch.arange(16 * i, 16 * i + 16)), at(step=i))["loss"])
+        for i in range(800)
+    ]
+    cells = [math.log1p(math.exp(sign * logit)) for logit in (-3.0, 0.5) for sign in (1, -1)]
+    assert np.mean(losses) == pytest.approx(np.mean(cells), rel=0.1)
+    assert float(objective.weights.std()) < 1e-6

@@ -72,15 +72,21 @@ def fit_tap_eraser(network: Network, tap: str, batches: Iterable[Batch], k: int)
     """Fit LEACE on a tap.
 
     Args:
-        network: in evaluation mode; its edits of earlier taps count.
+        network: in evaluation mode, all of it; its edits of earlier taps count.
         tap: layer, alias or `embedding`.
         batches: of images that the network was not trained on.
         k: groups.
 
     Raises:
-        InputError: there is no such tap, or it holds more than `MAP_LIMIT` numbers per image.
+        InputError: the network is in training mode, there is no such tap, or it holds more than `MAP_LIMIT` numbers
+            per image.
         UndefinedError: there are no batches, or none of some group.
     """
+    if any(module.training for module in network.modules()):
+        # Each batch would be normalised by itself, and would move the statistics that the network keeps.
+        raise InputError(
+            f"LEACE at {tap!r}: expected a network in evaluation mode, found training mode; call network.eval() first"
+        )
     fitter: LeaceFitter | None = None
     for batch in batches:
         seen = network(batch.images, taps=[tap]).taps[tap]

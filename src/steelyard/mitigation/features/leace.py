@@ -149,6 +149,11 @@ class LeaceFitter:
 def fit_leace(features: ArrayLike, groups: ArrayLike, k: int, *, tolerance: float | None = None) -> Eraser:
     """The eraser of these rows; take images that the model was not trained on.
 
+    It holds on other rows as far as these tell where the groups' means are apart. Two groups three standard deviations
+    apart in 512 dimensions: the best linear attacker of all is right for 0.93 of other rows before, for 0.80 after an
+    erasure fitted on 400 rows, 0.62 on 5,000 and 0.56 on 20,000, with 0.50 for guessing. Take ten rows for each
+    direction (`Eraser.rank`) or more, or a smaller tap.
+
     Args:
         features: `[n, d]`, finite.
         groups: `[n]` integers in 0 … k − 1, every group with at least one row.

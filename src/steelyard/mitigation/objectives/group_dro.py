@@ -6,6 +6,7 @@ https://arxiv.org/abs/1911.08731 (algorithm 1; the adjustment for small groups i
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
@@ -60,12 +61,15 @@ class GroupDROOptions:
 class GroupDROObjective:
     """Weights q over the cells rise where the loss is high; the network minimises the weighted loss.
 
+    A batch without a cell says nothing of its loss. Each cell's loss therefore counts in the batches that hold the
+    cell, and there divided by their share π of all batches so far: over many batches, rare and frequent cells count
+    the same. The price is larger steps at rare cells, about q / π; a limit to the gradient (`clip`) bounds them.
+
     Attributes:
         options: as given.
         sampling: how batches are drawn.
         critic_epochs: 0.
         notes: which labels have a bounded weight; after `setup`.
-        weights: `[cells]`, q, sums to 1; after `setup`.
     """
 
     def __init__(self, options: GroupDROOptions | None = None) -> None:
@@ -93,24 +97,37 @@ class GroupDROObjective:
         cells = groups
         if self.options.by == "group-and-label":
             cells = groups * labels * (2 if task.kind == "multi" else 1)
-        self.weights = torch.full((cells,), 1.0 / cells, device=fabric.device)
+        # Apple's devices have no float64.
+        wide = torch.float32 if fabric.device.type == "mps" else torch.float64
+        self._log_weights = torch.full((cells,), -log(cells), dtype=wide, device=fabric.device)
+        self._held = torch.zeros_like(self._log_weights)
+        self._batches = 0
         # By group only: options refuse it otherwise.
-        adjustment = self.options.adjustment / task.group_sizes.float().sqrt()
-        self._adjustment = adjustment.to(fabric.device) if self.options.adjustment else torch.zeros_like(self.weights)
+        adjustment = self.options.adjustment / task.group_sizes.to(self._log_weights).sqrt()
+        self._adjustment = adjustment if self.options.adjustment else torch.zeros_like(self._log_weights)
+
+    @property
+    def weights(self) -> Tensor:
+        """`[cells]`, q, sums to 1; after `setup`."""
+        return self._log_weights.exp().float()
 
     def step(self, network: Network, batch: Batch, progress: Progress) -> Mapping[str, Tensor]:
-        """q_c ← q_c exp(η L_c) / Σ; minimise Σ_c q_c L_c, L_c the mean loss of cell c in the batch.
+        """q_c ← q_c exp(η L_c / π_c) / Σ; minimise Σ_c q_c L_c / π_c, over the cells c in the batch.
 
-        With several processes L_c is the mean over the batches of all, so that q is the same everywhere.
+        L_c is the mean loss of the cell in the batch, π_c the share of batches so far that held it. With several
+        processes all their batches count as one, so that q and π are the same everywhere.
         """
         terms = self._loss.terms(network(batch.images).logits, batch.targets)
         sums, counts = self._by_cell(terms, batch)
-        there = self._all(torch.stack([sums.detach(), counts]))
-        worst = there[0] / there[1].clamp(min=1.0)
-        self.weights = self.weights * torch.exp(self.options.rate * (worst + self._adjustment))
-        self.weights = self.weights / self.weights.sum()
+        total, count = self._all(torch.stack([sums.detach(), counts]))
+        worst = total / count.clamp(min=1.0)
+        scale = self._seen(count > 0)
+        # In logarithms, for the weights of easy cells leave the range of any float.
+        self._log_weights = self._log_weights + self.options.rate * scale * (worst + self._adjustment)
+        self._log_weights = self._log_weights - self._log_weights.logsumexp(0)
+        share = self._log_weights.exp() * scale / count.clamp(min=1.0)
         # Gradients are averaged over processes, the sums are to be added.
-        loss = (self.weights * sums / there[1].clamp(min=1.0)).sum() * self._fabric.world_size
+        loss = (share.float() * sums).sum() * self._fabric.world_size
         self._fabric.backward(loss / progress.accumulation)
         return {"loss": loss.detach(), "task": terms.detach().mean(), "worst": worst.max()}
 
@@ -123,12 +140,19 @@ class GroupDROObjective:
         return True
 
     def state_dict(self) -> dict[str, Any]:
-        """The weights q."""
-        return {"weights": self.weights}
+        """The logarithms of q, and in how many batches of how many each cell was."""
+        return {"log_weights": self._log_weights, "held": self._held, "batches": self._batches}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from these weights."""
-        self.weights = state["weights"].to(self._fabric.device)
+        self._log_weights, self._held = (state[name].to(self._log_weights) for name in ("log_weights", "held"))
+        self._batches = int(state["batches"])
+
+    def _seen(self, present: Tensor) -> Tensor:
+        """Count a batch; 1 / π `[cells]`, 0 for a cell that it does not hold."""
+        self._held = self._held + present
+        self._batches += 1
+        return present * self._batches / self._held.clamp(min=1.0)
 
     def _by_cell(self, terms: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sum of the losses and their number, each `[cells]`, from terms `[b, t]` (or `[b, 1]`)."""
@@ -140,8 +164,8 @@ class GroupDROObjective:
             label = torch.arange(self._labels, device=terms.device)
             cells = ((batch.groups[:, None] * self._labels + label) * 2 + batch.targets.long()).flatten()
             terms = terms.flatten()
-        sums = torch.zeros_like(self.weights).index_add(0, cells, terms)
-        counts = torch.zeros_like(self.weights).index_add(0, cells, torch.ones_like(terms))
+        none = torch.zeros(len(self._held), dtype=terms.dtype, device=terms.device)
+        sums, counts = none.index_add(0, cells, terms), none.index_add(0, cells, torch.ones_like(terms))
         return sums, counts.detach()
 
     def _all(self, values: Tensor) -> Tensor:
