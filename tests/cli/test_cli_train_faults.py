@@ -203,8 +203,8 @@ def test_predict_refuses_in_one_line(desk: Path, words: str, expected: str) -> N
          "this data set"),
         ("image\ntest-000000\n", "subset.csv: expected training images, found none among its ids; name a subset of "
          "the training images"),
-        ("name\ntrain-000000\n", "subset.csv: expected a column of ids (image, image, id), found 'name'; name what "
-         "steelyard balance writes"),
+        ("name\ntrain-000000\n", "subset.csv: expected a column of ids (image, image, id, path), found 'name'; name "
+         "what steelyard balance writes"),
     ],
 )  # fmt: skip
 def test_a_subset_of_other_images_is_refused(desk: Path, subset: str, expected: str) -> None:

@@ -520,8 +520,8 @@ PREDICTIONS: dict[str, tuple[Make, dict[str, Any], LabelTable, str]] = {
         csv(SCORES.replace("image", "picture")),
         LOGITS,
         small_labels(),
-        "{t}.csv: expected a column of ids ('image', 'id', 'path'), found 'picture', 'cat', 'dog'; name the column of ids "
-        "with --predictions-id",
+        "{t}.csv: expected a column of ids ('image', 'id', 'path'), found 'picture', 'cat', 'dog'; name the column of "
+        "ids with --predictions-id",
     ),
     "ids in a column of scores": (
         csv(SCORES),

@@ -10,7 +10,7 @@ from steelyard.tables.files import KIND_KEY
 from steelyard.tables.label_table import LabelTable
 from steelyard.tables.messages import complaint, counted, listed, one_line, quoted
 from steelyard.tables.prediction_table import PredictionTable
-from steelyard.tables.roles import WRITTEN_ID_COLUMNS, SPLIT_COLUMN
+from steelyard.tables.roles import SPLIT_COLUMN, WRITTEN_ID_COLUMNS
 
 if TYPE_CHECKING:
     import pyarrow as pa
