@@ -16,9 +16,11 @@ pytest.importorskip("cv2")
 from safetensors.torch import load_file  # noqa: E402
 
 from steelyard.base.errors import InputError  # noqa: E402
+from steelyard.datasets.faces import FaceBoxes  # noqa: E402
 from steelyard.datasets.scenes import Scenes, ScenesSettings  # noqa: E402
 from steelyard.jobs.predict import PredictOptions, predict_run  # noqa: E402
 from steelyard.jobs.run_folder import config_to_resume, kept_config  # noqa: E402
+from steelyard.jobs.run_parts import _require_faces  # noqa: E402
 from steelyard.jobs.train import TrainedRun, run_training  # noqa: E402
 from steelyard.jobs.training_config import read_config  # noqa: E402
 from steelyard.jobs.visualize import VisualizeOptions, masked_gallery, visualize_run  # noqa: E402
@@ -316,3 +318,16 @@ def test_the_library_functions_do_the_same(tmp_path: Path) -> None:
     labels, again = sy.predict(tmp_path / "run", splits=["test"], dataset=WORLD)
     assert labels.ids.tolist() == again.ids.tolist()
     np.testing.assert_array_equal(again.scores, run.predictions.scores[-64:])
+
+
+def test_faces_to_hide_are_counted_and_none_at_all_is_refused():
+    world = Scenes(ScenesSettings(size=32), train=3, val=0, test=1, seed=0)
+    boxes = {"train-000001": np.array([[1.0, 1.0, 9.0, 9.0]])}
+    told: list[str] = []
+    _require_faces(FaceBoxes(boxes, "f.csv", others_have_none=True), world, "f.csv", told.append)
+    assert told == ["faces in 1 of 4 images; the others stay as they are"]
+    nobody = FaceBoxes({}, "f.csv", others_have_none=True)
+    with pytest.raises(
+        InputError, match=r"^data.faces f.csv: expected faces to hide, found none in 4 images; name boxes$"
+    ):
+        _require_faces(nobody, world, "f.csv", told.append)

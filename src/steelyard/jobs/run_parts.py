@@ -14,6 +14,7 @@ import torch
 from steelyard.base.errors import InputError, first_few
 from steelyard.datasets.dataset import SPLITS, Dataset
 from steelyard.datasets.face_finding import open_faces
+from steelyard.datasets.faces import Faces
 from steelyard.jobs.data_section import counted_labels, open_section
 from steelyard.jobs.progress import Progress, silent
 from steelyard.jobs.training_config import TrainingConfig
@@ -171,7 +172,21 @@ def open_pixels(config: TrainingConfig, dataset: Dataset, progress: Progress = s
     if section.faces is None:
         return pixel_change(section.pixels, dataset)
     faces = open_faces(dataset, section.faces, cache=_faces_cache(dataset), progress=progress)
+    _require_faces(faces, dataset, section.faces, progress)
     return pixel_change(section.pixels, dataset, faces=faces)
+
+
+def _require_faces(faces: Faces, dataset: Dataset, source: str, progress: Progress) -> None:
+    """Say in how many images there are faces to hide.
+
+    Raises:
+        InputError: in none.
+    """
+    ids = dataset.labels().ids.tolist()
+    found = sum(len(faces(image_id)) > 0 for image_id in ids)
+    if not found:
+        raise InputError(f"data.faces {source}: expected faces to hide, found none in {len(ids):,} images; name boxes")
+    progress(f"faces in {found:,} of {len(ids):,} images; the others stay as they are")
 
 
 def _faces_cache(dataset: Dataset) -> Path:
