@@ -6,7 +6,6 @@ import pytest
 import threadpoolctl
 from report_samples import many_groups, with_predictions
 
-from steelyard.jobs.demo import run_demo
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -74,7 +73,6 @@ def pages(tmp_path_factory):
         make().to_html(folder / f"{make.__name__}.html")
         found[make.__name__] = (folder / f"{make.__name__}.html").as_uri()
     with threadpoolctl.threadpool_limits(1):
-        found["demo"] = run_demo(folder / "demo").page.as_uri()
     return found
 
 
@@ -104,7 +102,7 @@ def visit(browser, pages):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["with_predictions", "many_groups", "demo"])
+@pytest.mark.parametrize("name", ["with_predictions", "many_groups"])
 def test_phone_never_scrolls_sideways(visit, name, scheme):
     tab = visit(name, width=360, scheme=scheme)
     tab.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
@@ -124,12 +122,12 @@ def texts_outside(tab):
     )
 
 
-@pytest.mark.parametrize("name", ["with_predictions", "many_groups", "demo"])
+@pytest.mark.parametrize("name", ["with_predictions", "many_groups"])
 def test_chart_texts_stay_in_the_window(visit, name):
     assert texts_outside(visit(name, width=360)) == []
 
 
-@pytest.mark.parametrize("name", ["with_predictions", "many_groups", "demo"])
+@pytest.mark.parametrize("name", ["with_predictions", "many_groups"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast(visit, name, scheme):
     tab = visit(name, scheme=scheme)
