@@ -3,9 +3,7 @@
 import shutil
 
 import pytest
-import threadpoolctl
 from report_samples import many_groups, with_predictions
-
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -72,7 +70,6 @@ def pages(tmp_path_factory):
     for make in (with_predictions, many_groups):
         make().to_html(folder / f"{make.__name__}.html")
         found[make.__name__] = (folder / f"{make.__name__}.html").as_uri()
-    with threadpoolctl.threadpool_limits(1):
     return found
 
 
