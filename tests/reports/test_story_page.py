@@ -106,6 +106,19 @@ def test_what_the_adversary_removes(after, kind, top, below):
     assert below in said(other, "adversary")
 
 
+def test_conditional_leakage_may_settle_what_amplification_does_not():
+    unsettled = changed(story(), AFTER, amplification=(0.200, 0.016), conditional_leakage=(0.2, 0.021))
+    settled = changed(
+        changed(unsettled, BALANCED, conditional_leakage=(0.2, 0.02)), AFTER, conditional_leakage=(0.05, 0.02)
+    )
+    assert "beyond the labels it removes 75 %" in headline(settled)
+    same = changed(
+        changed(unsettled, BALANCED, conditional_leakage=(0.2, 0.02)), AFTER, conditional_leakage=(0.19, 0.02)
+    )
+    assert "this run does not settle, " in headline(same), "the control"
+    assert "beyond the labels" not in headline(same)
+
+
 def test_a_share_close_to_all_is_not_rounded_up():
     other = changed(story(), AFTER, amplification=(0.0004, 0.016))
     assert "removes 99 % of it" in headline(other)
@@ -147,7 +160,11 @@ def test_noise_is_read_off_the_line_and_never_beyond_it():
     assert middle[0] == pytest.approx((a.amplification.value + b.amplification.value) / 2)
     assert noise_at(story(), 0.75) is None
     assert noise_at(story(), 0.3) is None
-    assert "does not reach F1 0.760" in said(changed(story(), "adversarial-conv5", f1_macro=(0.76, 0.01)), "adversary")
+    beyond = changed(story(), "adversarial-conv5", f1_macro=(0.76, 0.01))
+    assert "lies right of the whole line of noise" in said(beyond, "adversary")
+    worse = changed(beyond, "adversarial-conv5", amplification=(0.9, 0.01))
+    assert "does not reach F1 0.760" in said(worse, "adversary"), "the control"
+    assert "does not reach F1 0.300" in said(changed(beyond, "adversarial-conv5", f1_macro=(0.3, 0.01)), "adversary")
     assert "line of noise" not in said(replace(story(), noise=()), "adversary")
 
 

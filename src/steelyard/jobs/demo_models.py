@@ -31,7 +31,7 @@ class DemoSize:
 
     train: int = 6_000
     val: int = 1_000
-    test: int = 3_000
+    test: int = 5_000
     epochs: int = 10
     balanced_epochs: int = 12
     further_epochs: int = 6
@@ -45,10 +45,10 @@ FAST = DemoSize(
     train=2_400,
     val=600,
     test=1_500,
-    epochs=12,
-    balanced_epochs=14,
+    epochs=11,
+    balanced_epochs=13,
     further_epochs=6,
-    image_epochs=4,
+    image_epochs=3,
     noise=(0.0, 0.5, 1.0),
     rounds=1,
 )

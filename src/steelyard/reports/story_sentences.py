@@ -7,22 +7,18 @@ ICCV 2019, https://arxiv.org/abs/1811.08489
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from steelyard.base.estimate import Estimate
 from steelyard.reports.figures import NAMES, write_digits, write_figure, write_interval
 from steelyard.reports.story import ModelRow, Story
+from steelyard.reports.story_changes import change
 from steelyard.reports.verdict import side
 
 PLAIN, BALANCED, NOISE = "plain", "alpha1", "noise"
 ADVERSARY, BALANCED_ADVERSARY, IMAGE_ADVERSARY = "adversarial-conv5", "alpha1-adversarial-conv5", "adversarial-image"
 BLACKOUT = "blackout-segment"
-MOST = 0.5
-"""Share of the amplification from which on "most of it" is said to be gone."""
-
-Change = Literal["unknown", "nothing", "more", "unsettled", "part", "most", "all"]
 _MORE = "more than random mistakes of the same number would"
 _LESS = "gives away less than random mistakes of the same number would"
 
@@ -34,23 +30,6 @@ class Chapter:
     anchor: str
     heading: str
     paragraphs: tuple[str, ...]
-
-
-def change(before: Estimate | None, after: Estimate | None) -> tuple[Change, float]:
-    """What became of an amplification, and which share of it went (NaN where there was none to remove).
-
-    Only intervals that are clear of each other count as a change.
-    """
-    if before is None or after is None:
-        return "unknown", float("nan")
-    if side(before, 0.0) != "above":
-        return "nothing", float("nan")
-    share = 1 - after.value / before.value
-    if after.low > before.high:
-        return "more", share
-    if after.high >= before.low:
-        return "unsettled", share
-    return ("all" if share >= 1 else "most" if share >= MOST else "part"), share
 
 
 def headline(story: Story) -> str:
@@ -74,12 +53,20 @@ def headline(story: Story) -> str:
     removed = {
         "unknown": "what an adversary removes of it was not measured",
         "more": "with an adversary in training it is more, not less",
-        "unsettled": "whether an adversary in training removes any of it, this run does not settle",
+        "unsettled": f"whether an adversary in training removes any of it, this run does not settle{_but(story)}",
         "part": f"an adversary in training removes {_percent(share)} of it, not most",
         "most": f"an adversary in training removes {_percent(share)} of it",
         "all": "an adversary in training removes all of it",
     }[kind]
     return _sentence(f"{first}; {removed}{_cost_clause(story, BALANCED, BALANCED_ADVERSARY)}")
+
+
+def _but(story: Story) -> str:
+    """What conditional leakage settles where amplification does not."""
+    before, after = (story.estimate(name, "conditional_leakage") for name in (BALANCED, BALANCED_ADVERSARY))
+    kind, share = change(before, after)
+    removed = {"part": _percent(share), "most": _percent(share), "all": "all"}.get(kind)
+    return "" if removed is None else f", though of what the scores tell beyond the labels it removes {removed}"
 
 
 def chapters(story: Story) -> tuple[Chapter, ...]:
@@ -257,7 +244,7 @@ def _against_noise(story: Story) -> Iterator[str]:
     at = f"F1 {write_figure(f1.value, 'score')}"
     line = noise_at(story, f1.value)
     if line is None:
-        yield f"The line of noise does not reach {at}, so “{row.title}” cannot be set against it."
+        yield _beyond_noise(story, row, found, at)
         return
     value, low, high = line
     noise = f"{write_figure(value, 'points')} ({write_interval(low, high, 'points')})"
@@ -267,6 +254,18 @@ def _against_noise(story: Story) -> Iterator[str]:
         yield _sentence(f"“{row.title}” lies above the line of noise, which at the same {at} has only {noise}")
     else:
         yield _sentence(f"“{row.title}” and the line of noise, which at the same {at} has {noise}, are not told apart")
+
+
+def _beyond_noise(story: Story, row: ModelRow, found: Estimate, at: str) -> str:
+    """Where the line does not reach the model's F1: only its right end, the least noise, can be told apart from it."""
+    best = max(story.noise, key=lambda point: point.f1_macro.value)
+    f1, end = row.estimate("f1_macro"), best.amplification
+    if f1 is None or end is None or f1.value < best.f1_macro.value or found.high >= end.low:
+        return f"The line of noise does not reach {at}, so “{row.title}” cannot be set against it."
+    reached = f"F1 {write_figure(best.f1_macro.value, 'score')}, with {_figure(end)}"
+    return _sentence(
+        f"“{row.title}”, at {at}, lies right of the whole line of noise, which ends at {reached}, and below it"
+    )
 
 
 def _cost_clause(story: Story, before: str, after: str) -> str:
