@@ -12,6 +12,7 @@ import pytest
 from cli_samples import MULTI, QUICK, SINGLE, Run, audit, call
 
 import steelyard.jobs.audit
+import steelyard.jobs.training_extra
 from steelyard.cli.main import VERBS, main
 from steelyard.jobs.progress import on_stderr
 from steelyard.metrics.catalog import CATALOG
@@ -29,6 +30,24 @@ def test_help_exits_with_0_and_speaks_on_stdout(verb: str, capsys: pytest.Captur
     assert "default: null" not in out  # defaults that are nothing are not shown
     if verb == "":
         assert all(name in out for name in VERBS)
+
+
+def test_without_the_extra_train_still_explains_itself(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steelyard.jobs.training_extra, "_NEEDED", ("no_such_package",))
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--help"])
+    out, err = capsys.readouterr()
+    assert (stop.value.code, err) == (0, "")
+    assert "--resume RUN" in out
+    assert "--objective.weight" not in out.partition("options:")[2]
+    assert "pip install 'steelyard[train]'" in " ".join(out.split())
+    for words in (["run.yaml"], ["run.yaml", "--objective.weight", "0.5"], []):
+        with pytest.raises(SystemExit) as stop:
+            main(["train", *words])
+        said = "steelyard: training needs no_such_package: pip install 'steelyard[train]'\n"
+        assert (stop.value.code, *capsys.readouterr()) == (2, "", said)
 
 
 def test_without_a_verb_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
+from steelyard.base.errors import MissingExtraError
+
 
 class Help(DefaultHelpFormatter):
     """Help that says `required` or the default once, and nothing of defaults that are nothing."""
@@ -22,7 +24,12 @@ class Help(DefaultHelpFormatter):
 
 
 class Parser(ArgumentParser):
-    """jsonargparse's parser (`--config` from YAML), with one-line errors and no abbreviated options."""
+    """jsonargparse's parser (`--config` from YAML), with one-line errors and no abbreviated options.
+
+    Attributes:
+        verb: whose options it reads; empty for the whole command.
+        missing: set where some options could not be declared, as a package is not installed; every error then says so.
+    """
 
     def __init__(self, *, verb: str = "", description: str) -> None:
         """Make the parser of a verb, or of the whole command where `verb` is empty."""
@@ -34,9 +41,12 @@ class Parser(ArgumentParser):
             formatter_class=Help,
         )
         self.verb = verb
+        self.missing: MissingExtraError | None = None
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print what is wrong in one line and exit with 2."""
+        if self.missing is not None:
+            fail(self.missing)
         said = re.sub(r'^(argument|Parser key) "?(--)?(\w[\w-]*)"?: (?=--)', "", message)
         said = re.sub(r'^Parser key "(\w+)":', r"--\1:", said)
         if unknown := re.match(r"unrecognized arguments: (--[^ =]+)", said):

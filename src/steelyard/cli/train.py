@@ -5,7 +5,9 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from steelyard.base.errors import MissingExtraError
 from steelyard.cli.parser import Parser
+from steelyard.jobs.training_extra import require_training
 
 HELP = """Train a network as a YAML file says, keep the best checkpoint, write its predictions and labels, and audit
 them. Every option of the file can be given here, too, and wins: --objective.weight 0.5."""
@@ -14,11 +16,6 @@ SINGLE = ("seed", "start_from", "out")
 
 def add_options(parser: Parser) -> None:
     """Declare the options; those of the file are text here, and are read where the file is."""
-    from steelyard.jobs.training_extra import require_training
-
-    require_training()
-    from steelyard.jobs.training_config import option_list
-
     parser.add_argument("file", nargs="?", metavar="CONFIG.yaml", help="what to train; there are examples in configs/")
     parser.add_argument("--resume", metavar="RUN", help="go on with this run's folder from its last checkpoint")
     parser.add_argument("--out", metavar="DIR", help="the run's folder, made if need be")
@@ -29,6 +26,15 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--print_config", nargs="?", const="", help="print the whole configuration and exit")
     parser.add_argument("--dry-run", action="store_true", help="build everything, train nothing, write nothing")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    try:
+        require_training()
+    except MissingExtraError as missing:
+        # What declares the file's options is not there: help goes without them, all else says what to install.
+        parser.missing = missing
+        parser.epilog = f"The options of the file are listed here once steelyard[train] is installed ({missing})."
+        return
+    from steelyard.jobs.training_config import option_list
+
     for option in option_list():
         words = f"{option.says} ({option.values})".replace("%", "%%")
         nothing = option.default is None or option.default == ()
@@ -38,6 +44,7 @@ def add_options(parser: Parser) -> None:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Train, and print what came of it."""
+    require_training()
     from steelyard.jobs.dry_run import dry_run
     from steelyard.jobs.progress import in_lines
     from steelyard.jobs.run_folder import config_to_resume
