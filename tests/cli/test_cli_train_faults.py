@@ -16,15 +16,7 @@ cv2 = pytest.importorskip("cv2")
 
 from train_samples import ADVERSARIAL, line, said, write_desk  # noqa: E402
 
-pytestmark = pytest.mark.torch
-
-
-@pytest.fixture(autouse=True, scope="module")
-def torch_on_one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("torch_on_one_thread")]
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +168,35 @@ def test_a_split_to_audit_without_images_is_found_before_training(desk: Path) ->
         "--audit.split: expected a split with images (train, val), found test without any; name one of these, or leave "
         "the audit out with --no-audit"
     )
+
+
+@pytest.mark.parametrize("mode", ["", "--dry-run"])
+def test_nothing_to_monitor_is_found_before_training(desk: Path, mode: str) -> None:
+    (desk / "world.yaml").write_text((desk / "world.yaml").read_text().replace("val: 32", "val: 0"))
+    expected = "option monitor: expected last without validation images, found quality; change it"
+    assert refused(desk, mode) == expected
+    assert said(desk, "train config.yaml --training.monitor last --dry-run --quiet")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("--data.name scene", "data.name: expected coco, imsitu, celeba, table, scenes, found 'scene'; choose one"),
+        ("--data.targets a", "data.targets: expected with data.name celeba, table, found with scenes; drop the option"),
+        (
+            "--data.name table --data.source t.csv",
+            "data.protected: expected the column of the protected attribute of a table, found none; name it",
+        ),
+        (
+            "--data.name table --data.source t.csv --data.protected g --data.targets c",
+            "t.csv: column 'c': expected this column, named by data.targets, found 5 columns: 'image', 'path', 'g', "
+            "'a', 'split'; correct data.targets or the file's header",
+        ),
+    ],
+)
+def test_faults_of_the_data_name_options_of_the_file(desk: Path, words: str, expected: str) -> None:
+    (desk / "t.csv").write_text("image,path,g,a,split\nx,x.png,m,0,train\ny,y.png,f,1,train\n")
+    assert refused(desk, words) == expected
 
 
 @pytest.mark.parametrize(

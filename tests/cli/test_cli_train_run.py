@@ -15,17 +15,9 @@ pytest.importorskip("cv2")
 
 from train_samples import line, said, started, write_desk  # noqa: E402
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("torch_on_one_thread")]
 
 QUICK_AUDIT = "--rounds 1 --folds 2 --permutations 0 --bootstrap 20 --levels none --workers 1 --attackers logistic"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def torch_on_one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

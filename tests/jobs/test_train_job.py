@@ -15,12 +15,13 @@ pytest.importorskip("cv2")
 
 from safetensors.torch import load_file  # noqa: E402
 
+from steelyard.api import predict  # noqa: E402
 from steelyard.base.errors import InputError  # noqa: E402
 from steelyard.datasets.faces import FaceBoxes  # noqa: E402
 from steelyard.datasets.scenes import Scenes, ScenesSettings  # noqa: E402
 from steelyard.jobs.predict import PredictOptions, predict_run  # noqa: E402
 from steelyard.jobs.run_folder import config_to_resume, kept_config  # noqa: E402
-from steelyard.jobs.run_parts import _require_faces  # noqa: E402
+from steelyard.jobs.run_pixels import require_faces  # noqa: E402
 from steelyard.jobs.train import TrainedRun, run_training  # noqa: E402
 from steelyard.jobs.training_config import read_config  # noqa: E402
 from steelyard.jobs.visualize import VisualizeOptions, masked_gallery, visualize_run  # noqa: E402
@@ -29,7 +30,7 @@ from steelyard.models.options import ModelOptions  # noqa: E402
 from steelyard.reports import AuditReport  # noqa: E402
 from steelyard.tables import read_labels, read_predictions  # noqa: E402
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("torch_on_one_thread")]
 
 WORLD = Scenes(ScenesSettings(size=32, labels=4, tilted=2, cues=2, noise=0.02), train=96, val=48, test=64, seed=3)
 AUDIT = {"levels": "none", "rounds": 1, "folds": 2, "permutations": 0, "bootstrap": 20, "workers": 1}
@@ -41,14 +42,6 @@ CONFIG: dict[str, Any] = {
     "training": {"epochs": 2, "rate": 5e-3, "accelerator": "cpu", "precision": "32-true"},
     "audit": {**AUDIT, "attackers": ["logistic"]},
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def trained(out: Path, **changes: Any) -> TrainedRun:
@@ -193,7 +186,9 @@ def test_images_that_cannot_be_read_are_told_wherever_the_figures_are(tmp_path: 
     assert json.loads((plain.folder / "provenance.json").read_text())["notes"] == [*plain.notes]
 
 
-def test_what_a_reader_of_erased_scores_must_know_is_noted(plain: TrainedRun) -> None:
+def test_what_a_reader_of_erased_scores_must_know_is_noted(
+    plain: TrainedRun, capsys: pytest.CaptureFixture[str]
+) -> None:
     def noted(options: PredictOptions, world: Scenes = WORLD) -> list[str]:
         said: list[str] = []
         predict_run(plain.folder, options, dataset=world, note=said.append)
@@ -206,6 +201,8 @@ def test_what_a_reader_of_erased_scores_must_know_is_noted(plain: TrainedRun) ->
     assert "in-sample" in inside
     assert noted(PredictOptions(splits=("test",), erase="embedding")) == [few]
     assert noted(PredictOptions(noise=1.0)) == []
+    predict(plain.folder, splits=("test",), erase="embedding", dataset=WORLD)
+    assert capsys.readouterr().out == f"{few}\n"
     more = Scenes(WORLD.settings, train=8, val=600, test=8, seed=4)
     assert noted(PredictOptions(splits=("test",), erase="embedding"), more) == []
 
@@ -324,10 +321,10 @@ def test_faces_to_hide_are_counted_and_none_at_all_is_refused():
     world = Scenes(ScenesSettings(size=32), train=3, val=0, test=1, seed=0)
     boxes = {"train-000001": np.array([[1.0, 1.0, 9.0, 9.0]])}
     told: list[str] = []
-    _require_faces(FaceBoxes(boxes, "f.csv", others_have_none=True), world, "f.csv", told.append)
+    require_faces(FaceBoxes(boxes, "f.csv", others_have_none=True), world, "f.csv", told.append)
     assert told == ["faces in 1 of 4 images; the others stay as they are"]
     nobody = FaceBoxes({}, "f.csv", others_have_none=True)
     with pytest.raises(
         InputError, match=r"^data.faces f.csv: expected faces to hide, found none in 4 images; name boxes$"
     ):
-        _require_faces(nobody, world, "f.csv", told.append)
+        require_faces(nobody, world, "f.csv", told.append)

@@ -13,18 +13,9 @@ from steelyard.leakage.mlp import MLPRound, MLPSettings, train_mlp, train_mlps  
 from steelyard.leakage.mlp_network import StackedMLP  # noqa: E402
 from steelyard.leakage.mlp_training import matrix_dtype  # noqa: E402
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("torch_on_one_thread")]
 
 QUICK = MLPSettings(hidden=(32, 32), learning_rate=2e-3, epochs=5, precision="float32")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Small networks under parallel test workers: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def plain_network(widths, *, biased):

@@ -14,15 +14,7 @@ from steelyard.mitigation.features.noise import spread_of  # noqa: E402
 from steelyard.models.network import Network  # noqa: E402
 from steelyard.training.objective import Batch  # noqa: E402
 
-pytestmark = pytest.mark.torch
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("torch_on_one_thread")]
 
 
 @pytest.fixture

@@ -16,19 +16,10 @@ from steelyard.training.checkpoints import read_checkpoint, restore_network  # n
 from steelyard.training.evaluation import predict, validate  # noqa: E402
 from steelyard.training.launching import launch  # noqa: E402
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("torch_on_one_thread")]
 
 HERE = Path(__file__).parent
 ALONE = replace(engine_processes.OPTIONS, devices=1)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Small networks under parallel test workers: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

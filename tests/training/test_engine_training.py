@@ -17,16 +17,7 @@ from steelyard.training.launching import launch  # noqa: E402
 from steelyard.training.options import TrainingOptions  # noqa: E402
 from steelyard.training.stages import share_of_rate  # noqa: E402
 
-pytestmark = pytest.mark.torch
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Small networks under parallel test workers: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("torch_on_one_thread")]
 
 
 def options(**changed):

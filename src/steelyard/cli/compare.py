@@ -5,7 +5,8 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from steelyard.cli.parser import Parser, add_run_options, add_table_options, add_whole, listed, names
+from steelyard.cli.measuring import add_measuring_options, add_prediction_options, columns, measuring
+from steelyard.cli.parser import Parser, add_run_options, add_table_options, listed
 
 HELP = """Compare models on the same images with the first of them: leakage, amplification, conditional leakage and
 quality, each difference with an interval that is paired image by image. Name folders that `steelyard train` wrote, or
@@ -24,20 +25,9 @@ def add_options(parser: Parser) -> None:
         metavar="NAME=FILE",
         help="a model each, the first is the base: CSV, Parquet or NPZ; the name may be left out",
     )
-    parser.add_argument(
-        "--kind",
-        choices=["logits", "probabilities", "decisions"],
-        help="what the scores are (default: what the Parquet files say of themselves)",
-    )
-    parser.add_argument("--predictions-id", metavar="COL", help="column of ids there (default: as in the labels)")
+    add_prediction_options(parser)
     add_table_options(parser, required=False)
-    parser.add_argument("--channel", help="flip, replace or prevalence (default: replace for --target, else flip)")
-    parser.add_argument("--attackers", help="of table,logistic,boosting,mlp (default: the family that suits)")
-    add_whole(parser, "--rounds", default=5, help="redraws of subsets, folds and corruption")
-    add_whole(parser, "--folds", default=5, help="folds of cross-fitting")
-    parser.add_argument("--threshold", default="0.5", help="0.5, f1 or calibrated (fitted on validation rows)")
-    add_whole(parser, "--bootstrap", default=500, help="rounds of the metrics' intervals")
-    add_whole(parser, "--workers", help="processes (default: one per core)")
+    add_measuring_options(parser)
     add_run_options(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the comparison, made if need be")
 
@@ -49,27 +39,7 @@ def run(options: Namespace, command: list[str]) -> None:
     from steelyard.jobs.output import output_folder
     from steelyard.jobs.progress import on_stderr
 
-    chosen = CompareOptions(
-        channel=options.channel,
-        attackers=names(options.attackers),
-        rounds=options.rounds,
-        folds=options.folds,
-        threshold=str(options.threshold),
-        bootstrap=options.bootstrap,
-        seed=options.seed,
-        workers=options.workers,
-    )
-    sources = ComparedSources(
-        models=_models(options),
-        labels=options.labels,
-        protected=options.protected,
-        kind=options.kind,
-        target=options.target,
-        targets=options.targets,
-        id_column=options.id,
-        split_column=options.split_column,
-        predictions_id=options.predictions_id,
-    )
+    chosen, sources = CompareOptions(**measuring(options)), ComparedSources(models=_models(options), **columns(options))
     with output_folder(Path(options.out)) as folder:
         with on_stderr(quiet=options.quiet) as progress:
             comparison = run_compare(sources, chosen, progress=progress, command=command)

@@ -97,12 +97,17 @@ class WithFaces(Protocol):
 
 
 @runtime_checkable
-class InBlocks(Protocol):
-    """A data set that makes many images of one size at once, and says where people and faces are, for less."""
+class ManyImages(Protocol):
+    """A data set that makes many images at once faster than one by one, all of one size and none of them damaged."""
 
     def images(self, image_ids: Sequence[str]) -> NDArray[np.uint8]:
         """`[n, h, w, 3]`, RGB: the images of these ids, in their order."""
         ...
+
+
+@runtime_checkable
+class InBlocks(ManyImages, Protocol):
+    """One that says of many images at once, too, where people and faces are, for less."""
 
     def people_of(self, image_ids: Sequence[str]) -> "list[People]":
         """As `people`, of each of these images."""

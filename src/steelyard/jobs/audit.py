@@ -43,15 +43,11 @@ from steelyard.tables.prediction_table import PredictionTable, ScoreKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """What to audit: the tables and the columns in them.
+class Columns:
+    """The columns of labels and predictions.
 
     Attributes:
-        labels: path or data frame of labels.
-        predictions: path or data frame of a model's output, or None.
-        protected: column of the protected attribute.
         kind: what the scores are; None reads it from Parquet metadata.
-        predicted_protected: column of the predictions that holds the group the model predicts.
         target: column of the categories (single-label).
         targets: names or globs of the 0/1 columns (multi-label); None takes every other 0/1 column.
         id_column: column that joins both tables.
@@ -59,16 +55,29 @@ class Sources:
         predictions_id: column of ids in the predictions; default: the name it has in the labels.
     """
 
-    labels: Any
-    protected: str
-    predictions: Any = None
     kind: ScoreKind | None = None
-    predicted_protected: str | None = None
     target: str | None = None
     targets: str | Sequence[str] | None = None
     id_column: str | None = None
     split_column: str | None = None
     predictions_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources(Columns):
+    """What to audit: the tables and the columns in them.
+
+    Attributes:
+        labels: path or data frame of labels.
+        predictions: path or data frame of a model's output, or None.
+        protected: column of the protected attribute.
+        predicted_protected: column of the predictions that holds the group the model predicts.
+    """
+
+    labels: Any
+    protected: str
+    predictions: Any = None
+    predicted_protected: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what only predictions could heed.

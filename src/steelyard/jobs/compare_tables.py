@@ -1,6 +1,6 @@
 """What is compared: the output of two or more models on the same images, in the same order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,45 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steelyard.base.errors import InputError
-from steelyard.jobs.audit import Sources
+from steelyard.jobs.audit import Columns, Sources
 from steelyard.jobs.audit_notes import notes_on
 from steelyard.jobs.decisions import Decided, decide
-from steelyard.reports.records import load_json
-from steelyard.tables import Joined, LabelTable, PredictionTable, join, read_labels, read_predictions
+from steelyard.jobs.run_tables import PREDICTIONS, run_tables
+from steelyard.tables import Joined, LabelTable, PredictionTable, join
 from steelyard.tables.messages import complaint, counted, listed, some_ids
-from steelyard.tables.prediction_table import ScoreKind
-
-LABELS, PREDICTIONS, PROVENANCE = "labels.parquet", "predictions.parquet", "provenance.json"
-"""What a run's folder holds of its tables."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedSources:
+class ComparedSources(Columns):
     """Which models to compare, and the columns of their tables.
 
     Attributes:
         models: name → path or data frame of the model's output, or folder of a run that `steelyard train` made; the
             first is the base.
         labels: path or data frame of labels; None where the models are runs, which have their own. With labels, all
-            that follows is as for an audit; without, none of it may be given.
+            columns are as for an audit; without, none may be given.
         protected: column of the protected attribute.
-        kind: what the scores of every model are; None reads it from Parquet metadata.
-        target: column of the categories (single-label).
-        targets: names or globs of the 0/1 columns (multi-label).
-        id_column: column that joins the tables.
-        split_column: column of train / val / test.
-        predictions_id: column of ids in the predictions; default: the name it has in the labels.
     """
 
     models: Mapping[str, Any]
     labels: Any = None
     protected: str | None = None
-    kind: ScoreKind | None = None
-    target: str | None = None
-    targets: str | Sequence[str] | None = None
-    id_column: str | None = None
-    split_column: str | None = None
-    predictions_id: str | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked before a table is read.
@@ -102,7 +86,7 @@ class ComparedSources:
             InputError: a file, column or row is not what it must be.
         """
         if self.labels is None:
-            return [_run_tables(name, source) for name, source in self.models.items()]
+            return [_own_tables(name, source) for name, source in self.models.items()]
         assert self.protected is not None
         read: list[tuple[LabelTable, PredictionTable]] = []
         for source in self.models.values():
@@ -125,30 +109,11 @@ class ComparedSources:
         return read
 
 
-def _run_tables(name: str, source: Any) -> tuple[LabelTable, PredictionTable]:
+def _own_tables(name: str, source: Any) -> tuple[LabelTable, PredictionTable]:
     """Labels and predictions that a run wrote."""
     if not isinstance(source, str | Path):
         raise InputError(f"{name}: expected --labels beside predictions, found none; give the labels")
-    run = Path(source)
-    for part in (PROVENANCE, LABELS, PREDICTIONS):
-        if not (run / part).is_file():
-            found = "no such folder" if not run.exists() else "a file" if run.is_file() else f"none with a {part}"
-            do = "name what steelyard train wrote, or give --labels beside files of predictions"
-            raise InputError(f"{run}: expected the folder of a finished run, found {found}; {do}")
-    record = load_json(run / PROVENANCE)
-    try:
-        columns, task = record["labels"], record["task"]
-        labels = read_labels(
-            run / LABELS,
-            protected=columns["protected"],
-            target=columns["target_column"] or None,
-            targets=task["target_names"] if task["kind"] == "multi" else None,
-            id_column=columns["id_column"] or None,
-        )
-    except (KeyError, TypeError):
-        expected = "the run's columns under 'labels' and 'task'"
-        raise InputError(f"{run / PROVENANCE}: expected {expected}, found something else; restore the file") from None
-    return labels, read_predictions(run / PREDICTIONS, labels=labels)
+    return run_tables(Path(source), instead=", or give --labels beside files of predictions")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """Which images a training run takes, and how they come: the section `data` of its file."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from steelyard.base.errors import InputError
 from steelyard.base.random import stream
-from steelyard.datasets.catalog import DataOptions, open_dataset
+from steelyard.datasets.catalog import DataOptions, open_dataset, spelt
 from steelyard.datasets.dataset import Dataset
 from steelyard.jobs.data import check_table_file, read_names, read_words
 from steelyard.jobs.progress import Progress, silent
@@ -22,6 +24,8 @@ from steelyard.tables.messages import complaint, listed, some_ids
 from steelyard.tables.roles import ID_COLUMNS, choose_id, read_ids
 
 _READ_BY_DATASETS = tuple(field.name for field in fields(DataOptions))
+_OWN = {"--dataset": "data.name", **{spelt(name): f"data.{name}" for name in _READ_BY_DATASETS}}
+_TYPED = re.compile(rf"(?<![\w-])({'|'.join(_OWN)})(?![\w-])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +144,17 @@ def open_section(section: DataSection) -> Dataset:
     Raises:
         InputError: it is not what it must be.
     """
-    return open_dataset(section.name, section.source, section.options())
+    with _own_names():
+        return open_dataset(section.name, section.source, section.options())
+
+
+@contextmanager
+def _own_names() -> Iterator[None]:
+    """What readers of data sets refuse names the section's options; they name those of `steelyard data`."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(_TYPED.sub(lambda found: _OWN[found[0]], str(error))) from error
 
 
 def counted_labels(section: DataSection, dataset: Dataset, *, seed: int, anywhere: bool = False) -> LabelTable:
@@ -156,7 +170,8 @@ def counted_labels(section: DataSection, dataset: Dataset, *, seed: int, anywher
         InputError: there are no splits, or the subset names images that there are not.
         UndefinedError: nothing can be kept under `alpha`.
     """
-    table = dataset.labels()
+    with _own_names():
+        table = dataset.labels()
     table = replace(table, id_column=table.id_column or ID_COLUMNS[0])
     if anywhere:
         return table if table.splits is not None else replace(table, splits=np.full(len(table), "test"))

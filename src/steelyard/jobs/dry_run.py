@@ -10,7 +10,7 @@ from steelyard.base.errors import first_few
 from steelyard.datasets.dataset import Dataset
 from steelyard.jobs.progress import Progress, silent
 from steelyard.jobs.run_folder import require_no_run
-from steelyard.jobs.run_parts import RunData, make_network, make_objective, open_data, require_audited_split
+from steelyard.jobs.run_parts import RunData, make_network, make_objective, open_data, require_splits
 from steelyard.jobs.training_config import TrainingConfig
 from steelyard.models.network import EMBEDDING
 from steelyard.training.evaluation import to_device
@@ -56,7 +56,7 @@ def dry_run(
     # Without workers, so that no image is decoded but those of the first batch.
     alone = replace(config, data=replace(config.data, workers=0))
     data = open_data(alone, dataset=dataset, progress=progress)
-    require_audited_split(data)
+    require_splits(data)
     progress("building network and objective, making one batch")
     return launch(replace(config.training, devices=1, nodes=1), _build, data)
 

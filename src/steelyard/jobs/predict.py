@@ -12,8 +12,9 @@ from steelyard.base.random import stream
 from steelyard.datasets.dataset import Dataset
 from steelyard.jobs.data import check_table_file
 from steelyard.jobs.progress import Progress, silent
-from steelyard.jobs.run_folder import LABELS, kept_config, kept_task, with_kept_subset
+from steelyard.jobs.run_folder import kept_config, kept_task, with_kept_subset
 from steelyard.jobs.run_parts import RunData, open_data, restored, tables_of
+from steelyard.jobs.run_tables import LABELS
 from steelyard.mitigation.features.edits import erasure_edit, fit_tap_eraser, noise_edit
 from steelyard.mitigation.features.noise import spread_of
 from steelyard.models.network import EMBEDDING, Edit, Network

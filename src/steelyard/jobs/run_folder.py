@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from steelyard.base.errors import InputError
 from steelyard.jobs.output import check_folder
+from steelyard.jobs.run_tables import PROVENANCE as PROVENANCE
+from steelyard.jobs.run_tables import run_tables
 from steelyard.jobs.training_config import TrainingConfig, read_config, require_same
 from steelyard.reports.provenance import provenance
 from steelyard.reports.records import dump_json, load_json, write_text
-from steelyard.tables import Joined, LabelTable, join, read_labels, read_predictions
+from steelyard.tables import Joined, LabelTable, join
 
 if TYPE_CHECKING:
     from steelyard.training.objective import Task
 
-CONFIG, PROVENANCE, SUBSET = "config.yaml", "provenance.json", "subset.parquet"
-PREDICTIONS, LABELS, AUDIT = "predictions.parquet", "labels.parquet", "audit"
+CONFIG, SUBSET, AUDIT = "config.yaml", "subset.parquet", "audit"
 _PACKAGES = ("torch", "torchvision", "lightning", "safetensors")
 
 
@@ -162,16 +163,7 @@ def kept_tables(run: Path) -> Joined:
         InputError: they are not there, or not what they must be.
     """
     kept_config(run)
-    record, task = load_json(run / PROVENANCE), kept_task(run)
-    columns = record.get("labels", {})
-    labels = read_labels(
-        run / LABELS,
-        protected=columns.get("protected", ""),
-        target=columns.get("target_column") or None,
-        targets=task.target_names if task.kind == "multi" else None,
-        id_column=columns.get("id_column"),
-    )
-    return join(labels, read_predictions(run / PREDICTIONS, labels=labels, id_column=None))
+    return join(*run_tables(run))
 
 
 def _leave(folder: Path, made: Sequence[Path]) -> None:

@@ -1,7 +1,5 @@
 """The parts of a training run, built as its configuration says: images, network, objective, batches."""
 
-import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,13 +11,11 @@ import torch
 
 from steelyard.base.errors import InputError, first_few
 from steelyard.datasets.dataset import SPLITS, Dataset
-from steelyard.datasets.face_finding import open_faces
-from steelyard.datasets.faces import Faces
 from steelyard.jobs.data_section import counted_labels, open_section
 from steelyard.jobs.progress import Progress, silent
+from steelyard.jobs.run_pixels import open_pixels
 from steelyard.jobs.training_config import TrainingConfig
 from steelyard.mitigation.objectives import build_objective
-from steelyard.mitigation.pixels import pixel_change
 from steelyard.models.catalog import build_network
 from steelyard.models.network import Network
 from steelyard.tables import LabelTable
@@ -149,60 +145,16 @@ def open_data(
     progress("reading labels")
     opened = open_section(config.data) if dataset is None else dataset
     labels = counted_labels(config.data, opened, seed=config.seed, anywhere=anywhere)
-    return RunData(config, opened, labels, open_pixels(config, opened, progress))
+    return RunData(config, opened, labels, open_pixels(config.data, opened, progress))
 
 
-def open_pixels(config: TrainingConfig, dataset: Dataset, progress: Progress = silent) -> PixelChange | None:
-    """What is taken from every image before the network sees it; None where nothing is.
-
-    Args:
-        config: of the run.
-        dataset: says where people and faces are, if `data.faces` does not.
-        progress: told when faces are looked for.
+def require_splits(data: RunData) -> None:
+    """See that the splits that the run is watched on and ends by auditing have images, before hours are spent.
 
     Raises:
-        InputError: no such change, or nothing says where what it hides is.
-        MissingExtraError: it needs a package.
+        InputError: one has none.
     """
-    section = config.data
-    if section.pixels is None:
-        if section.faces is not None:
-            raise InputError("data.faces: expected with data.pixels, found alone; name a change of pixels, or drop it")
-        return None
-    if section.faces is None:
-        return pixel_change(section.pixels, dataset)
-    faces = open_faces(dataset, section.faces, cache=_faces_cache(dataset), progress=progress)
-    _require_faces(faces, dataset, section.faces, progress)
-    return pixel_change(section.pixels, dataset, faces=faces)
-
-
-def _require_faces(faces: Faces, dataset: Dataset, source: str, progress: Progress) -> None:
-    """Say in how many images there are faces to hide.
-
-    Raises:
-        InputError: in none.
-    """
-    ids = dataset.labels().ids.tolist()
-    found = sum(len(faces(image_id)) > 0 for image_id in ids)
-    if not found:
-        raise InputError(f"data.faces {source}: expected faces to hide, found none in {len(ids):,} images; name boxes")
-    progress(f"faces in {found:,} of {len(ids):,} images; the others stay as they are")
-
-
-def _faces_cache(dataset: Dataset) -> Path:
-    """Where a detector's finds in a data set are kept: with the user's other caches."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "steelyard"
-    home.mkdir(parents=True, exist_ok=True)
-    mark = hashlib.sha256(str(Path(dataset.source).absolute()).encode()).hexdigest()[:12]
-    return home / f"faces-{dataset.name}-{mark}.parquet"
-
-
-def require_audited_split(data: RunData) -> None:
-    """See that the split that the run ends by auditing has images, before hours are spent.
-
-    Raises:
-        InputError: it has none.
-    """
+    data.config.training.require_monitored(validation="val" in data.parts)
     audit = data.config.audit
     if audit is not None and audit.split not in data.parts:
         found, do = f"{audit.split} without any", "name one of these, or leave the audit out with --no-audit"

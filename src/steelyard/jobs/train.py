@@ -15,18 +15,19 @@ from steelyard.base.errors import first_few
 from steelyard.datasets.dataset import Dataset
 from steelyard.jobs.audit import audit_tables
 from steelyard.jobs.progress import Progress, silent
-from steelyard.jobs.run_folder import AUDIT, LABELS, PREDICTIONS, SUBSET, new_run, with_kept_subset, write_provenance
+from steelyard.jobs.run_folder import AUDIT, SUBSET, new_run, with_kept_subset, write_provenance
 from steelyard.jobs.run_parts import (
     RunData,
     make_network,
     make_objective,
     model_name,
     open_data,
-    require_audited_split,
+    require_splits,
     restored,
     tables_of,
     unread,
 )
+from steelyard.jobs.run_tables import LABELS, PREDICTIONS
 from steelyard.jobs.training_config import TrainingConfig
 from steelyard.reports import AuditReport
 from steelyard.reports.provenance import provenance
@@ -115,7 +116,7 @@ def run_training(
     start, folder = time.monotonic(), Path(config.out)
     told = with_kept_subset(config, folder) if resume else config
     data = open_data(told, dataset=dataset, progress=progress)
-    require_audited_split(data)
+    require_splits(data)
     first = _is_first()
     with new_run(folder, config) if first and not resume else nullcontext():
         if first:

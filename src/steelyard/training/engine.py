@@ -84,8 +84,7 @@ def train(
         raise InputError(
             f"{folder}: expected a new run folder, found a run of {index.step:,} steps; resume it, or name another"
         )
-    if val_source is None and options.monitor != "last":
-        raise InputError(f"option monitor: expected last without validation images, found {options.monitor}; change it")
+    options.require_monitored(validation=val_source is not None)
     _check_sources(fabric, train_source)
     if index is not None and index.complete:
         if fabric.is_global_zero:

@@ -4,9 +4,9 @@ Kept images are those after every step that is the same each time, so later epoc
 """
 
 from collections import ChainMap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from steelyard.base.errors import InputError
-from steelyard.datasets.dataset import Dataset
+from steelyard.datasets.dataset import Dataset, ManyImages
 from steelyard.tables.label_table import LabelTable
 from steelyard.tables.messages import quoted
 from steelyard.training.ahead import Processes
@@ -26,15 +26,6 @@ Cache = Literal["auto", "memory", "none"]
 
 CACHE_BYTES = 2 * 2**30
 _BLOCK_IMAGES, _BLOCK_BYTES = 64, 4 * 2**20  # containers may have no more than 64 MiB of shared memory
-
-
-@runtime_checkable
-class ManyImages(Protocol):
-    """A data set that makes many images at once faster than one by one, all of one size and none of them damaged."""
-
-    def images(self, image_ids: Sequence[str]) -> NDArray[np.uint8]:
-        """`[n, h, w, 3]`, RGB: the images of these ids, in their order."""
-        ...
 
 
 class PixelChange(Protocol):

@@ -93,6 +93,17 @@ class TrainingOptions:
         plateau = self.patience is None or self.monitor != "last"
         _check("monitor", self.monitor, "quality or loss where patience is given", plateau)
 
+    def require_monitored(self, *, validation: bool) -> None:
+        """See that there is something to monitor.
+
+        Args:
+            validation: whether there are validation images.
+
+        Raises:
+            InputError: there are none, and `monitor` asks for them.
+        """
+        _check("monitor", self.monitor, "last without validation images", validation or self.monitor == "last")
+
 
 _CHOICES: Mapping[str, object] = {
     "monitor": Monitor,

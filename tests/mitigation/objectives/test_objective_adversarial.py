@@ -29,15 +29,7 @@ from steelyard.mitigation.objectives.critic import CriticOptions, ramped  # noqa
 from steelyard.mitigation.objectives.task import TaskObjective  # noqa: E402
 from steelyard.mitigation.objectives.task_loss import task_loss  # noqa: E402
 
-pytestmark = pytest.mark.torch
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("torch_on_one_thread")]
 
 
 def adversary(network, batch, groups=2, **options):

@@ -16,17 +16,9 @@ from steelyard.mitigation.objectives.adversarial_image import (  # noqa: E402
 )
 from steelyard.mitigation.objectives.passes import plain  # noqa: E402
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("torch_on_one_thread")]
 
 SMALL = MaskOptions(width=4, levels=2, learning_rate=2e-2)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def masker(network, batch, **options):

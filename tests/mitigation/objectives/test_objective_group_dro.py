@@ -22,15 +22,7 @@ from steelyard.mitigation.objectives.group_dro import GroupDROObjective, GroupDR
 from steelyard.mitigation.objectives.task import TaskObjective, TaskOptions  # noqa: E402
 from steelyard.mitigation.objectives.task_loss import task_loss  # noqa: E402
 
-pytestmark = pytest.mark.torch
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("torch_on_one_thread")]
 
 
 def cells_by_hand(terms, batch, by):

@@ -15,9 +15,10 @@ from steelyard.base.errors import InputError
 from steelyard.base.random import stream
 from steelyard.mitigation.objectives.critic import Against, Critic, CriticOptions, Verdict, drawn_seed, ramped
 from steelyard.mitigation.objectives.groups import group_weights, require_groups
+from steelyard.mitigation.objectives.label_objective import LabelObjective
 from steelyard.mitigation.objectives.options import require_choice, require_count, require_number
 from steelyard.mitigation.objectives.passes import output_of
-from steelyard.mitigation.objectives.task_loss import TaskLoss, Weighting, task_loss
+from steelyard.mitigation.objectives.task_loss import Weighting, require_label_options
 from steelyard.models.critics import critic_for
 from steelyard.models.network import Network, Output
 from steelyard.training.objective import Batch, Progress, Sampling, Task
@@ -85,8 +86,7 @@ class AdversarialOptions:
         require_choice("against", self.against, get_args(Against))
         require_number("ramp", self.ramp, 0.0, 1.0)
         require_count("critic_epochs", self.critic_epochs, 0)
-        require_choice("weighting", self.weighting, get_args(Weighting))
-        require_choice("sampling", self.sampling, get_args(Sampling))
+        require_label_options(self.weighting, self.sampling)
         if self.taps and (self.tap is not None or self.critic != "auto"):
             raise InputError("objective: taps: expected either tap and critic or taps, found both; drop one of them")
         names = [place.tap for place in self.taps]
@@ -102,28 +102,18 @@ class AdversarialOptions:
         return self.taps or (Tap(tap=self.tap or "conv5", critic=self.critic),)
 
 
-class AdversarialObjective:
+class AdversarialObjective(LabelObjective[AdversarialOptions]):
     """Train critics and the network in turn, from one forward pass of the network per batch.
 
     Attributes:
-        options: as given.
-        sampling: how batches are drawn.
-        critic_epochs: in which only the critics learn.
-        notes: which labels have a bounded weight; after `setup`.
         critics: place → its critics; after `setup`.
     """
 
     def __init__(self, options: AdversarialOptions | None = None) -> None:
-        self.options = options or AdversarialOptions()
-        self.sampling: Sampling = self.options.sampling
+        super().__init__(options or AdversarialOptions())
         self.critic_epochs = self.options.critic_epochs
-        self.notes: tuple[str, ...] = ()
         self.critics: dict[Tap, list[Critic]] = {}
         self._seed = 0
-
-    def outputs(self, task: Task) -> int:
-        """One logit per target."""
-        return len(task.target_names)
 
     def setup(self, fabric: "Fabric", network: Network, task: Task, size: tuple[int, int]) -> None:
         """Make the critics.
@@ -134,9 +124,7 @@ class AdversarialObjective:
         """
         require_groups(task, "adversarial")
         self._seed = drawn_seed()
-        self._fabric = fabric
-        self._loss: TaskLoss = task_loss(task, self.options.weighting, fabric.device)
-        self.notes = self._loss.notes
+        super().setup(fabric, network, task, size)
         places = self.options.places()
         self._layers = tuple(place.tap for place in places if place.tap != LOGITS)
         shapes = {LOGITS: (self.outputs(task),), **network.tap_shapes(self._layers, size)}
@@ -177,10 +165,6 @@ class AdversarialObjective:
         loss = task + weight * self._against(seen, batch)
         self._fabric.backward(loss / progress.accumulation)
         return {"loss": loss.detach(), "task": task.detach(), **told, "weight": task.new_tensor(weight)}
-
-    def evaluate(self, network: Network, batch: Batch) -> Tensor:
-        """`[b, t]` logits; the critics have no part in them."""
-        return output_of(self._fabric, network, batch.images).logits.float()
 
     def ready(self, progress: Progress) -> bool:
         """Once λ has risen."""

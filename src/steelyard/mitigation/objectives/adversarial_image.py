@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from steelyard.base.random import stream
 from steelyard.mitigation.objectives.critic import Against, Critic, CriticOptions, Verdict, drawn_seed, ramped
 from steelyard.mitigation.objectives.groups import group_weights, require_groups
+from steelyard.mitigation.objectives.label_objective import LabelObjective
 from steelyard.mitigation.objectives.options import require_choice, require_count, require_number, require_rate
 from steelyard.mitigation.objectives.passes import evaluating, output_of, plain
-from steelyard.mitigation.objectives.task_loss import TaskLoss, Weighting, task_loss
+from steelyard.mitigation.objectives.task_loss import Weighting, require_label_options
 from steelyard.models.critics import critic_for
 from steelyard.models.mask_unet import MaskUNet
 from steelyard.models.network import Network
@@ -86,32 +87,21 @@ class AdversarialImageOptions:
         require_choice("critic", self.critic, get_args(ImageCriticKind))
         require_number("ramp", self.ramp, 0.0, 1.0)
         require_count("critic_epochs", self.critic_epochs, 0)
-        require_choice("weighting", self.weighting, get_args(Weighting))
-        require_choice("sampling", self.sampling, get_args(Sampling))
+        require_label_options(self.weighting, self.sampling)
 
 
-class AdversarialImageObjective:
+class AdversarialImageObjective(LabelObjective[AdversarialImageOptions]):
     """The network sees X̂ = M(X)·X, in training and ever after; M = 0 is black.
 
     Attributes:
-        options: as given.
-        sampling: how batches are drawn.
-        critic_epochs: in which only the critics learn.
-        notes: which labels have a bounded weight; after `setup`.
         critics: one, or as many as `critics.count` says; after `setup`.
     """
 
     def __init__(self, options: AdversarialImageOptions | None = None) -> None:
-        self.options = options or AdversarialImageOptions()
-        self.sampling: Sampling = self.options.sampling
+        super().__init__(options or AdversarialImageOptions())
         self.critic_epochs = self.options.critic_epochs
-        self.notes: tuple[str, ...] = ()
         self.critics: list[Critic] = []
         self._seed = 0
-
-    def outputs(self, task: Task) -> int:
-        """One logit per target."""
-        return len(task.target_names)
 
     def setup(self, fabric: "Fabric", network: Network, task: Task, size: tuple[int, int]) -> None:
         """Make the mask and the critics.
@@ -121,9 +111,7 @@ class AdversarialImageObjective:
         """
         require_groups(task, "adversarial-image")
         self._seed = drawn_seed()
-        self._fabric = fabric
-        self._loss: TaskLoss = task_loss(task, self.options.weighting, fabric.device)
-        self.notes = self._loss.notes
+        super().setup(fabric, network, task, size)
         wanted = self.options.mask
         mask = MaskUNet(wanted.width, wanted.levels, scale=wanted.scale, seed=self._seed)
         adam = torch.optim.Adam(mask.parameters(), lr=wanted.learning_rate, fused=True)

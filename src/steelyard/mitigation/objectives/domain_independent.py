@@ -6,14 +6,14 @@ for Bias Mitigation, CVPR 2020, https://arxiv.org/abs/1911.11834.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from steelyard.mitigation.objectives.groups import require_groups
-from steelyard.mitigation.objectives.options import require_choice
+from steelyard.mitigation.objectives.label_objective import LabelObjective
 from steelyard.mitigation.objectives.passes import output_of
-from steelyard.mitigation.objectives.task_loss import TaskLoss, Weighting, task_loss
+from steelyard.mitigation.objectives.task_loss import Weighting, require_label_options
 from steelyard.models.network import Network
 from steelyard.training.objective import Batch, Progress, Sampling, Task
 
@@ -34,11 +34,10 @@ class DomainIndependentOptions:
     sampling: Sampling = "natural"
 
     def __post_init__(self) -> None:
-        require_choice("weighting", self.weighting, get_args(Weighting))
-        require_choice("sampling", self.sampling, get_args(Sampling))
+        require_label_options(self.weighting, self.sampling)
 
 
-class DomainIndependentObjective:
+class DomainIndependentObjective(LabelObjective[DomainIndependentOptions]):
     """Each image teaches the head of its own group, so that no head can use the group to guess the label.
 
     At test time the scores are the mean of the heads' logits, for one label and for several: the paper's sum,
@@ -46,19 +45,10 @@ class DomainIndependentObjective:
     thresholds, losses and attackers see what they see of other models. A constant that a softmax head adds to all of
     its logits cancels out; where heads disagree, the surer one counts for more, as with a mean of probabilities it
     would not.
-
-    Attributes:
-        options: as given.
-        sampling: how batches are drawn.
-        critic_epochs: 0.
-        notes: which labels have a bounded weight; after `setup`.
     """
 
     def __init__(self, options: DomainIndependentOptions | None = None) -> None:
-        self.options = options or DomainIndependentOptions()
-        self.sampling: Sampling = self.options.sampling
-        self.critic_epochs = 0
-        self.notes: tuple[str, ...] = ()
+        super().__init__(options or DomainIndependentOptions())
 
     def outputs(self, task: Task) -> int:
         """A logit per target and group: k·t, the heads one after another."""
@@ -71,10 +61,8 @@ class DomainIndependentObjective:
             InputError: a group has no training image, so that its head would learn nothing.
         """
         require_groups(task, "domain-independent")
-        self._fabric = fabric
+        super().setup(fabric, network, task, size)
         self._heads = (len(task.group_names), len(task.target_names))
-        self._loss: TaskLoss = task_loss(task, self.options.weighting, fabric.device)
-        self.notes = self._loss.notes
 
     def step(self, network: Network, batch: Batch, progress: Progress) -> Mapping[str, Tensor]:
         """z_1 … z_k = f(x); minimise L(z_g, y) of the image's own group g."""
@@ -88,14 +76,3 @@ class DomainIndependentObjective:
         """`[b, t]`: the mean of the groups' logits; the images' groups are not looked at."""
         heads = output_of(self._fabric, network, batch.images).logits.float().view(-1, *self._heads)
         return heads.mean(1)
-
-    def ready(self, progress: Progress) -> bool:
-        """From the first epoch on."""
-        return True
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing is kept between steps."""
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Nothing is kept between steps."""

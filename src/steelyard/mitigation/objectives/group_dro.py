@@ -14,9 +14,9 @@ from torch import Tensor
 
 from steelyard.base.errors import InputError
 from steelyard.mitigation.objectives.groups import require_groups
+from steelyard.mitigation.objectives.label_objective import LabelObjective
 from steelyard.mitigation.objectives.options import require_choice, require_number
-from steelyard.mitigation.objectives.passes import output_of
-from steelyard.mitigation.objectives.task_loss import TaskLoss, Weighting, task_loss
+from steelyard.mitigation.objectives.task_loss import Weighting, require_label_options
 from steelyard.models.network import Network
 from steelyard.training.objective import Batch, Progress, Sampling, Task
 
@@ -54,33 +54,19 @@ class GroupDROOptions:
                 f"objective: adjustment: expected 0 with by={self.by!r}, found {self.adjustment:g}; "
                 "only the sizes of groups are known, so take by='group' or drop it"
             )
-        require_choice("weighting", self.weighting, get_args(Weighting))
-        require_choice("sampling", self.sampling, get_args(Sampling))
+        require_label_options(self.weighting, self.sampling)
 
 
-class GroupDROObjective:
+class GroupDROObjective(LabelObjective[GroupDROOptions]):
     """Weights q over the cells rise where the loss is high; the network minimises the weighted loss.
 
     A batch without a cell says nothing of its loss. Each cell's loss therefore counts in the batches that hold the
     cell, and there divided by their share π of all batches so far: over many batches, rare and frequent cells count
     the same. The price is larger steps at rare cells, about q / π; a limit to the gradient (`clip`) bounds them.
-
-    Attributes:
-        options: as given.
-        sampling: how batches are drawn.
-        critic_epochs: 0.
-        notes: which labels have a bounded weight; after `setup`.
     """
 
     def __init__(self, options: GroupDROOptions | None = None) -> None:
-        self.options = options or GroupDROOptions()
-        self.sampling: Sampling = self.options.sampling
-        self.critic_epochs = 0
-        self.notes: tuple[str, ...] = ()
-
-    def outputs(self, task: Task) -> int:
-        """One logit per target."""
-        return len(task.target_names)
+        super().__init__(options or GroupDROOptions())
 
     def setup(self, fabric: "Fabric", network: Network, task: Task, size: tuple[int, int]) -> None:
         """Give every cell the same weight.
@@ -89,9 +75,7 @@ class GroupDROObjective:
             InputError: a group has no training image.
         """
         require_groups(task, "group-dro")
-        self._fabric = fabric
-        self._loss: TaskLoss = task_loss(task, self.options.weighting, fabric.device)
-        self.notes = self._loss.notes
+        super().setup(fabric, network, task, size)
         groups, labels = len(task.group_names), len(task.target_names)
         self._labels = labels
         cells = groups
@@ -130,14 +114,6 @@ class GroupDROObjective:
         loss = (share.float() * sums).sum() * self._fabric.world_size
         self._fabric.backward(loss / progress.accumulation)
         return {"loss": loss.detach(), "task": terms.detach().mean(), "worst": worst.max()}
-
-    def evaluate(self, network: Network, batch: Batch) -> Tensor:
-        """`[b, t]` logits."""
-        return output_of(self._fabric, network, batch.images).logits.float()
-
-    def ready(self, progress: Progress) -> bool:
-        """From the first epoch on."""
-        return True
 
     def state_dict(self) -> dict[str, Any]:
         """The logarithms of q, and in how many batches of how many each cell was."""

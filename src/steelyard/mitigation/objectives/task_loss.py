@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from steelyard.mitigation.objectives.options import require_choice
-from steelyard.training.objective import Task
+from steelyard.training.objective import Sampling, Task
 
 Weighting = Literal["root", "published", "positives", "none"]
 """How a rare label is weighed; r is its negatives / positives in training.
@@ -61,6 +61,16 @@ class TaskLoss:
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Mean of the terms over images and labels: a scalar."""
         return self.terms(logits, targets).mean()
+
+
+def require_label_options(weighting: Weighting, sampling: Sampling) -> None:
+    """Check the options that every objective has.
+
+    Raises:
+        InputError: names the one that there is not.
+    """
+    require_choice("weighting", weighting, get_args(Weighting))
+    require_choice("sampling", sampling, get_args(Sampling))
 
 
 def task_loss(task: Task, weighting: Weighting, device: torch.device | None = None) -> TaskLoss:

@@ -1,8 +1,8 @@
-"""What `import steelyard as sy` offers: the jobs as plain functions on paths or data frames."""
+"""What is asked of tables: audit, compare, balance, on paths or data frames."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from steelyard.jobs.audit import Sources, run_audit
 from steelyard.jobs.audit_options import AuditOptions
@@ -13,12 +13,7 @@ from steelyard.mitigation.samples import Balanced
 from steelyard.reports import AuditReport
 from steelyard.reports.comparison import Comparison
 from steelyard.tables import LabelTable
-from steelyard.tables.label_table import Split
-from steelyard.tables.prediction_table import PredictionTable, ScoreKind
-
-if TYPE_CHECKING:
-    from steelyard.datasets.dataset import Dataset
-    from steelyard.jobs.train import TrainedRun
+from steelyard.tables.prediction_table import ScoreKind
 
 
 def audit(
@@ -97,7 +92,7 @@ def audit(
         preset=preset,
         levels=None if levels is None else str(levels),
         channel=channel,
-        attackers=tuple(attackers.split(",")) if isinstance(attackers, str) else tuple(attackers),
+        attackers=_names(attackers),
         rounds=rounds,
         folds=folds,
         permutations=permutations,
@@ -167,7 +162,7 @@ def compare(
     )
     options = CompareOptions(
         channel=channel,
-        attackers=tuple(attackers.split(",")) if isinstance(attackers, str) else tuple(attackers),
+        attackers=_names(attackers),
         rounds=rounds,
         folds=folds,
         threshold=str(threshold),
@@ -238,67 +233,5 @@ def balance(
     )
 
 
-def train(
-    config: str | Path | Mapping[str, Any],
-    *,
-    overrides: Mapping[str, Any] | None = None,
-    resume: bool = False,
-    dataset: "Dataset | None" = None,
-    quiet: bool = True,
-) -> "TrainedRun | None":
-    """Train a network, keep its best checkpoint, predict all splits with it, and audit the predictions.
-
-    Args:
-        config: a YAML file as `steelyard train` reads it, or what it would hold.
-        overrides: dotted name → value, such as `{"objective.weight": 0.5, "out": "runs/half"}`; they win.
-        resume: go on with the run in the folder `out`.
-        dataset: opened already, so that several runs share it.
-        quiet: no bar of images and time left on stderr.
-
-    Returns:
-        The run: its folder, quality, tables, report; None in every process but the first, where torchrun or SLURM has
-        started several.
-
-    Raises:
-        InputError: configuration, data, network or folder are not what they must be; one line says which.
-        MissingExtraError: what trains is not installed.
-    """
-    from steelyard.jobs.training_extra import require_training
-
-    require_training()
-    from steelyard.jobs.train import run_training
-    from steelyard.jobs.training_config import read_config
-
-    return run_training(read_config(config, overrides), resume=resume, dataset=dataset, quiet=quiet)
-
-
-def predict(
-    run: str | Path,
-    *,
-    splits: Sequence[Split] = (),
-    checkpoint: Literal["best", "last"] = "best",
-    noise: float | None = None,
-    erase: str | None = None,
-    dataset: "Dataset | None" = None,
-) -> tuple[LabelTable, PredictionTable]:
-    """Labels and logits of images, of a run that `train` made; both go into `audit`'s tables by `tables.write_*`.
-
-    Args:
-        run: its folder.
-        splits: `train`, `val`, `test`; default all.
-        checkpoint: which weights.
-        noise: scale of Gaussian noise on the embedding, in its own standard deviations.
-        erase: tap whose linear traces of the groups are erased (LEACE).
-        dataset: opened already; default the run's own.
-
-    Raises:
-        InputError: no such run, checkpoint, split or tap; one line says which.
-        MissingExtraError: what trains is not installed.
-    """
-    from steelyard.jobs.training_extra import require_training
-
-    require_training()
-    from steelyard.jobs.predict import PredictOptions, predict_run
-
-    options = PredictOptions(splits=tuple(splits), checkpoint=checkpoint, noise=noise, erase=erase)
-    return predict_run(run, options, dataset=dataset)
+def _names(value: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
