@@ -15,7 +15,11 @@ from train_samples import line, said, write_desk
 
 pytestmark = pytest.mark.torch
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+# Those of other verbs have their own tests.
+OTHERS = ("-augment", "-generator")
+CONFIGS = sorted(
+    path for path in (Path(__file__).parents[2] / "configs").glob("*.yaml") if not path.stem.endswith(OTHERS)
+)
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def test_every_shipped_configuration_is_whole_and_prints_what_reads_back_the_sam
 
 
 def test_there_are_configurations_for_each_data_set() -> None:
-    assert {path.stem.split("-")[0] for path in CONFIGS} == {"scenes", "coco", "imsitu", "celeba"}
+    assert {path.stem.split("-")[0] for path in CONFIGS} == {"scenes", "coco", "imsitu", "celeba", "portraits"}
 
 
 def test_what_is_typed_wins_and_everything_else_is_spelt_out(desk: Path) -> None:
@@ -55,7 +59,8 @@ def test_what_is_typed_wins_and_everything_else_is_spelt_out(desk: Path) -> None
     assert (made["data"]["targets"], made["data"]["resize"]) == ("a,b", 48)
     assert (plain["audit"], made["audit"]["rounds"], made["audit"]["seed"]) == (None, 2, 7)
     assert plain["training"] == {**made["training"], "epochs": 2, "clip": None, "seed": 3}
-    assert made["model"] == plain["model"] == {"name": "compact", "weights": None, "width": 4, "dropout": None}
+    model = {"name": "compact", "weights": None, "width": 4, "dropout": None, "hidden": None}
+    assert made["model"] == plain["model"] == model
 
 
 def test_the_name_of_the_objective_decides_its_options_nested_ones_too(desk: Path) -> None:
@@ -80,7 +85,8 @@ def test_the_name_of_the_objective_decides_its_options_nested_ones_too(desk: Pat
         ("config.yaml --objective.weight 0.5", "--objective.weight: expected one of the options weighting, sampling, "
          "found 'weight' (closest: 'weighting'); correct or drop it"),
         ("config.yaml --objective.name adversary", "--objective.name: expected one of task, adversarial, "
-         "adversarial-image, domain-independent, group-dro, found 'adversary' (closest: 'adversarial'); choose one"),
+         "adversarial-image, domain-independent, group-dro, reweighed, found 'adversary' (closest: 'adversarial'); "
+         "choose one"),
         ("config.yaml --training.epochs many", "--training.epochs: expected a whole number, found 'many'; correct it"),
         ("config.yaml --training.rate fast", "--training.rate: expected a number, found 'fast'; correct it"),
         ("config.yaml --data.flip maybe", "--data.flip: expected true or false, found 'maybe'; correct it"),

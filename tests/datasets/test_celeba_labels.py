@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from steelyard.base.errors import InputError
@@ -96,6 +97,21 @@ def test_the_square_around_the_face() -> None:
     for height in range(1, 300):
         rows, _ = face_square(height, height)
         assert 0 <= rows.start < rows.stop <= height
+
+
+def test_a_region_is_cut_when_read_and_the_file_stays(celeba: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    folder = celeba / "img_align_celeba"
+    folder.mkdir(exist_ok=True)
+    drawn = np.random.default_rng(0).integers(0, 256, size=(218, 178, 3), dtype=np.uint8)
+    cv2.imwrite(str(folder / "000001.jpg"), drawn)
+    before = (folder / "000001.jpg").read_bytes()
+    whole, face = Celeba(celeba).image("000001.jpg"), Celeba(celeba, region="face").image("000001.jpg")
+    assert np.array_equal(face, whole[57:185, 25:153])
+    assert np.array_equal(face, Celeba(celeba, region="face").image("000001.jpg"))  # twice read, cut once
+    assert (folder / "000001.jpg").read_bytes() == before
+    with pytest.raises(InputError, match=r"--region: expected face, or none .* found 'nose'"):
+        Celeba(celeba, region="nose")
 
 
 def test_real_counts_against_a_plain_parse(real_celeba: Path) -> None:

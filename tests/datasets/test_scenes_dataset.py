@@ -82,7 +82,7 @@ def test_a_source_that_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a readable file, found Is a directory; name"):
         opened(tmp_path)
     with pytest.raises(
-        InputError, match="--protected: expected with --dataset coco, imsitu, celeba, table, found with"
+        InputError, match="--protected: expected with --dataset coco, imsitu, celeba, table, portraits, found with"
     ):
         opened("default", DataOptions(protected="group"))
 

@@ -29,6 +29,7 @@ class DataOptions:
         splits: a file of splits.
         rule: how annotators make one group.
         verbs: the verbs to keep.
+        region: the part of each image to take.
     """
 
     protected: str | None = None
@@ -43,6 +44,7 @@ class DataOptions:
     splits: str | None = None
     rule: str | None = None
     verbs: Sequence[str] | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ READERS: dict[str, Reader] = {
     "celeba": Reader(
         "celeba",
         "Celeba",
-        frozenset({"protected", "targets", "images"}),
+        frozenset({"protected", "targets", "images", "region"}),
         "list_attr_celeba.txt, list_eval_partition.txt",
     ),
     "table": Reader(
@@ -81,6 +83,7 @@ READERS: dict[str, Reader] = {
         "labels.csv with a column of paths",
     ),
     "scenes": Reader("scenes.world_file", "open_scenes", frozenset(), ""),
+    "portraits": Reader("portraits.world_file", "open_portraits", frozenset({"protected", "targets"}), ""),
 }
 _SPELT = {"id_column": "--id"}
 
@@ -90,7 +93,8 @@ def open_dataset(name: str | None, source: str | Path, options: DataOptions | No
 
     Args:
         name: a key of `READERS`; None recognises the data set by its files.
-        source: its folder, or the file of a table; for Scenes a YAML file of its settings, or `default`.
+        source: its folder, or the file of a table; for Scenes and Portraits a YAML file of its
+            settings, or `default`.
         options: what is not to be by default.
 
     Raises:

@@ -38,6 +38,7 @@ class Celeba:
         protected: str = "Male",
         targets: Sequence[str] | str | None = None,
         images: str | Path | None = None,
+        region: str | None = None,
     ) -> None:
         """Find the files; they are read when they are needed.
 
@@ -47,13 +48,16 @@ class Celeba:
             protected: the attribute whose groups are `NAME` and `not NAME`.
             targets: the other attributes to recognise: names or globs, or `@file`; by default all.
             images: folder of the images, where it is not in `source`.
+            region: `face` cuts `face_square` out of every image; None takes the whole.
 
         Raises:
-            InputError: the layout is not what it must be.
+            InputError: the layout is not what it must be, or there is no such region.
         """
         self.root = Path(source)
         self.source = str(self.root)
-        self._protected, self._targets = protected, targets
+        if region not in (None, "face"):
+            raise InputError(f"--region: expected face, or none for the whole image, found {quoted(region)}; change it")
+        self._protected, self._targets, self._region = protected, targets, region
         require_folder(self.root, layout="CelebA")
         self._attributes = first_of(self.root, "list_attr_celeba.txt", "Anno/list_attr_celeba.txt")
         self._partition = first_of(self.root, "list_eval_partition.txt", "Eval/list_eval_partition.txt")
@@ -77,8 +81,9 @@ class Celeba:
         return self._images / image_id
 
     def image(self, image_id: str) -> NDArray[np.uint8]:
-        """`[h, w, 3]`, RGB, uncut; see `face_square`."""
-        return read_image(self.image_path(image_id))
+        """`[h, w, 3]`, RGB: the whole image, or the square around the face; the file stays as it is."""
+        whole = read_image(self.image_path(image_id))
+        return whole if self._region is None else np.ascontiguousarray(whole[face_square(*whole.shape[:2])])
 
     @cached_property
     def _ids(self) -> frozenset[str]:

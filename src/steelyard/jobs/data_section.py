@@ -47,6 +47,7 @@ class DataSection:
         splits: a file of splits.
         rule: how annotators make one group.
         verbs: the verbs to keep.
+        region: of CelebA: `face` cuts out the square around the face; null takes the whole image.
         resize: the shorter side of every image after decoding, in pixels; null leaves the size as it is.
         crop: side of the square that the network sees, at random in training and central elsewhere; null for the whole.
         flip: turn half of the training images about.
@@ -75,6 +76,7 @@ class DataSection:
     splits: str | None = None
     rule: str | None = None
     verbs: Sequence[str] | None = None
+    region: str | None = None
     resize: int | None = 256
     crop: int | None = 224
     flip: bool = True

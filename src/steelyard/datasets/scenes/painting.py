@@ -94,9 +94,13 @@ def develop(clean: NDArray[np.uint8], noise: float, rng: np.random.Generator) ->
     """Light and noise on `[h, w, 3]` pixels: a gain and a tint of the whole image, Gaussian noise on every value."""
     light = rng.uniform(0.8, 1.1) * rng.uniform(0.94, 1.06, size=3)
     levels = np.minimum(np.arange(256)[:, None] * light, 255.0).astype(np.uint8)
-    lit = cv2.LUT(clean, levels[None])
+    return grained(cv2.LUT(clean, levels[None]), noise, rng)
+
+
+def grained(clean: cv2.typing.MatLike, noise: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Gaussian noise on every value of `[h, w, 3]` pixels, its standard deviation a share of white."""
     grain = _grains(noise)[rng.integers(0, 256, size=clean.shape, dtype=np.uint8)]
-    return np.asarray(cv2.add(lit, grain, dtype=cv2.CV_8U), dtype=np.uint8)
+    return np.asarray(cv2.add(clean, grain, dtype=cv2.CV_8U), dtype=np.uint8)
 
 
 @lru_cache(maxsize=8)

@@ -4,7 +4,8 @@ The canvas has a fourth channel that says whose pixel it is, so that the person'
 """
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -57,15 +58,29 @@ class Pen:
 
     __slots__ = ("_canvas", "_side", "layer", "size")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, canvas: int = _SMALLEST_CANVAS) -> None:
+        """A pen with an empty canvas.
+
+        Args:
+            size: side of the finished image in pixels.
+            canvas: smallest side of the canvas; it is a whole multiple of `size`, twice or more.
+        """
         self.size = size
         self.layer = SCENERY
-        self._side = size * max(2, -(-_SMALLEST_CANVAS // size))
+        self._side = size * max(2, -(-canvas // size))
         self._canvas = np.zeros((self._side, self._side, 4), dtype=np.uint8)
 
     def image(self) -> NDArray[np.uint8]:
         """The picture so far, `[size, size, 4]`: red, green, blue, and the person's share of the pixel × 255."""
         return np.asarray(cv2.resize(self._canvas, (self.size, self.size), interpolation=cv2.INTER_AREA), np.uint8)
+
+    @contextmanager
+    def faintly(self, strength: float) -> Iterator[None]:
+        """What is drawn meanwhile shows with this share of its contrast: at 1 fully, at 0 not at all."""
+        before = self._canvas.copy() if strength < 1.0 else None
+        yield
+        if before is not None:
+            cv2.addWeighted(self._canvas, strength, before, 1.0 - strength, 0.0, dst=self._canvas)
 
     def box(self, x0: float, y0: float, x1: float, y1: float, fill: Colour) -> None:
         """A filled rectangle between two corners."""
@@ -95,6 +110,10 @@ class Pen:
         s = self._side
         corners = np.array([(round(x * s), round(y * s)) for x, y in points], dtype=np.int32)
         cv2.fillPoly(self._canvas, [corners], (*fill, self.layer))
+
+    def outline(self, points: NDArray[np.float64], fill: Colour) -> None:
+        """A filled polygon of many corners, `[n, 2]`."""
+        cv2.fillPoly(self._canvas, [np.rint(points * self._side).astype(np.int32)], (*fill, self.layer))
 
     def line(self, x0: float, y0: float, x1: float, y1: float, width: float, fill: Colour) -> None:
         """A straight stroke with round ends."""

@@ -31,19 +31,28 @@ def open_scenes(source: str | Path) -> Scenes:
     if str(source) == DEFAULT:
         return Scenes()
     path = Path(source)
-    given = _named(_read(path), (*_DIALS, *_WORLD), path, "")
+    given = known(read_world(path, (DEFAULT,)), (*_DIALS, *_WORLD), path, "")
     dials = {name: value for name, value in given.items() if name in _DIALS}
     world = {name: value for name, value in given.items() if name in _WORLD}
-    looks = _named(dials.pop("looks", {}), LOOKS, path, "looks")
+    looks = known(dials.pop("looks", {}), LOOKS, path, "looks")
     try:
         return Scenes(ScenesSettings(looks=Looks(**looks), **dials), **world)
     except InputError as error:
         raise InputError(f"{one_line(path)}: {error}") from error
 
 
-def _read(path: Path) -> Any:
+def read_world(path: Path, words: Sequence[str]) -> Any:
+    """What a world's YAML file holds.
+
+    Args:
+        path: the file.
+        words: that may stand for a world in place of a file, for the message.
+
+    Raises:
+        InputError: it cannot be read, or is no YAML.
+    """
     yaml: Any = import_module("yaml")
-    do = f"name a YAML file of settings, or the word {DEFAULT}"
+    do = f"name a YAML file of settings, or the word {' or '.join(words)}"
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
@@ -56,8 +65,12 @@ def _read(path: Path) -> Any:
         raise _wrong(path, "", "YAML", found, "correct the file") from error
 
 
-def _named(content: Any, names: Sequence[str], path: Path, where: str) -> dict[str, Any]:
-    """The content as a mapping of known names."""
+def known(content: Any, names: Sequence[str], path: Path, where: str) -> dict[str, Any]:
+    """The content as a mapping of known names.
+
+    Raises:
+        InputError: it is no mapping, or has another name.
+    """
     if not isinstance(content, Mapping):
         found = "nothing" if content is None else quoted(content)
         raise _wrong(path, where, "names and values", found, f"write lines such as {names[0]}: 1")
