@@ -4,7 +4,19 @@ import sys
 import time
 from importlib import import_module
 
-NAMES = ("bootstrap", "balance", "curve", "simulated", "scenes", "pixels", "mlp", "loading", "training", "mitigation")
+NAMES = (
+    "bootstrap",
+    "balance",
+    "curve",
+    "simulated",
+    "scenes",
+    "pixels",
+    "mlp",
+    "loading",
+    "training",
+    "latent",
+    "mitigation",
+)
 LONG = ("mitigation",)
 """Run when they are named only."""
 
