@@ -29,7 +29,7 @@ MODELS: dict[str, Callable[[ModelOptions], Backbone]] = {
 }
 """What makes each; any other name is `timm:NAME`."""
 
-_BACKBONE, _HEAD = "backbone.", "head."
+_BACKBONE, _HIDDEN, _HEAD = "backbone.", "hidden.", "head."
 
 
 def build_network(options: ModelOptions, *, outputs: int, seed: int) -> Network:
@@ -48,7 +48,10 @@ def build_network(options: ModelOptions, *, outputs: int, seed: int) -> Network:
         raise InputError(f"model: expected 1 output or more, found {outputs}; give the number of targets")
     with seeded(seed, "network"):
         backbone = MODELS.get(options.name, timm_network)(options)
-        head = nn.Linear(backbone.width, outputs)
+        hidden = None
+        if options.hidden is not None:
+            hidden = nn.Sequential(nn.Linear(backbone.width, options.hidden), nn.ReLU())
+        head = nn.Linear(options.hidden or backbone.width, outputs)
         network = Network(
             backbone.module,
             head,
@@ -56,6 +59,7 @@ def build_network(options: ModelOptions, *, outputs: int, seed: int) -> Network:
             std=backbone.std,
             aliases=backbone.aliases,
             dropout=backbone.dropout,
+            hidden=hidden,
         )
         if options.weights not in (None, "none"):
             _start_from(network, backbone, options, options.weights)
@@ -94,7 +98,7 @@ def _named_as_ours(tensors: Mapping[str, Tensor], heads: tuple[str, ...]) -> dic
 
 def _load(network: Network, tensors: dict[str, Tensor], *, where: str, what: str) -> None:
     state = network.state_dict()
-    head = [name for name in state if name.startswith(_HEAD)]
+    head = [name for name in state if name.startswith((_HIDDEN, _HEAD))]
     # A head of other targets is not this one's.
     if any(name in tensors and tensors[name].shape != state[name].shape for name in head):
         tensors = {name: value for name, value in tensors.items() if name not in head}

@@ -33,13 +33,14 @@ Edit = Callable[[Tensor], Tensor]
 
 
 class Network(nn.Module):
-    """A backbone and a linear head, in training with dropout between them.
+    """A backbone, a hidden layer if one is asked for, and a linear head; in training with dropout before the head.
 
     Images come in pixel space, `[b, 3, h, w]` in [0, 1]; the network normalises them itself, so that what changes
     pixels (a mask, a blackout) means black by 0.
 
     Attributes:
-        backbone: normalised images → embedding `[b, d]`.
+        backbone: normalised images → what the hidden layer reads, or, without one, the embedding `[b, d]`.
+        hidden: between backbone and embedding; learns with the head. The identity where there is none.
         dropout: of the embedding; not the backbone's, so that a head learns with it though the backbone is frozen.
         head: embedding → logits.
         aliases: short names of layers, such as `conv5` → `layer4`.
@@ -55,19 +56,22 @@ class Network(nn.Module):
         std: Sequence[float],
         aliases: Mapping[str, str],
         dropout: float = 0.0,
+        hidden: nn.Module | None = None,
     ) -> None:
         """Join them.
 
         Args:
-            backbone: normalised images `[b, 3, h, w]` → embedding `[b, d]`.
+            backbone: normalised images `[b, 3, h, w]` → `[b, w]`, the embedding where there is no hidden layer.
             head: d → o.
             mean: of the three channels, in [0, 1], taken off.
             std: of the three channels, divided by.
             aliases: short name → name of a layer of the backbone.
             dropout: share of the embedding that the head does not see in training, in [0, 1).
+            hidden: w → d.
         """
         super().__init__()
         self.backbone, self.dropout, self.head = backbone, nn.Dropout(dropout), head
+        self.hidden = hidden or nn.Identity()
         self.register_buffer("mean", torch.tensor(list(mean)).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(list(std)).view(1, 3, 1, 1), persistent=False)
         self.mean: Tensor
@@ -95,7 +99,7 @@ class Network(nn.Module):
             for tap in taps:
                 if tap != EMBEDDING:
                     hooks.callback(self._watch(tap, seen).remove)
-            embedding = self.backbone((images - self.mean) / self.std)
+            embedding = self.hidden(self.backbone((images - self.mean) / self.std))
         if EMBEDDING in self.edits:
             embedding = self.edits[EMBEDDING](embedding)
         if EMBEDDING in taps:

@@ -20,12 +20,14 @@ class ModelOptions:
             has (`IMAGENET1K_V2`), or a file (.pth, .pt, .safetensors).
         width: channels of the first block of `compact`, 1 or more; the other networks have their own.
         dropout: share of the embedding that training drops before the head, in [0, 1); None is the network's own.
+        hidden: width of a layer with ReLU between backbone and head, which then is the embedding; None for none.
     """
 
     name: str = "resnet18"
     weights: str | None = None
     width: int = 16
     dropout: float | None = None
+    hidden: int | None = None
 
     def __post_init__(self) -> None:
         """Check them.
@@ -42,7 +44,10 @@ class ModelOptions:
             raise InputError(f"model.width: expected 1 or more channels, found {self.width}; raise it")
         if self.dropout is not None and not 0.0 <= self.dropout < 1.0:
             raise InputError(f"model.dropout: expected a share from 0 to below 1, found {self.dropout:g}; change it")
+        if self.hidden is not None and self.hidden < 1:
+            raise InputError(f"model.hidden: expected 1 unit or more, or none, found {self.hidden}; change it")
 
     def describe(self) -> dict[str, str]:
         """What a file of this network's weights says of it."""
-        return {"model": f"{self.name} {self.width}" if self.name == "compact" else self.name}
+        name = f"{self.name} {self.width}" if self.name == "compact" else self.name
+        return {"model": name if self.hidden is None else f"{name} hidden {self.hidden}"}
