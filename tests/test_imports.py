@@ -10,12 +10,16 @@ import steelyard
 
 # The only modules of the light half's folders that may import torch, when an MLP is asked for.
 TRAINING = {"steelyard.leakage.mlp_training", "steelyard.leakage.mlp_network"}
-# They draw, with OpenCV of the train extra; Scenes' labels need none of them.
+# They draw, with OpenCV of the train extra; the labels of Scenes and Portraits need none of them.
 DRAWING = {f"steelyard.datasets.scenes.{name}" for name in ("painting", "pen", "room", "person", "face", "objects")}
+DRAWING |= {f"steelyard.datasets.portraits.{name}" for name in ("painting", "head", "wearing")}
 # Jobs that train, or go on from what was trained.
 _JOBS = ("dry_run", "predict", "run_folder", "run_parts", "train", "training_config", "visualize")
 _DEMO = ("demo", "demo_display", "demo_lanes", "demo_models", "demo_tasks")
-TRAINING |= {f"steelyard.jobs.{name}" for name in (*_JOBS, *_DEMO)}
+_AUGMENT = ("config", "labels", "models", "oracle", "page", "pairs", "planes", "run", "steps", "training", "work")
+_GENERATOR = ("generator", "generator_config", "generator_train")
+TRAINING |= {f"steelyard.jobs.{name}" for name in (*_JOBS, *_DEMO, *_GENERATOR)}
+TRAINING |= {f"steelyard.jobs.augment.{name}" for name in _AUGMENT}
 LIGHT = (
     "steelyard.base",
     "steelyard.metrics",

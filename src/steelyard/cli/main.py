@@ -22,6 +22,8 @@ VERBS = {
     "catalog": "what is measured: metrics",
     "train": "a network on a data set, with or without an adversary; ends with an audit",
     "predict": "a run's scores and labels as tables",
+    "generator": "a generator of images: train a progressive GAN, draw samples of any, see what one is",
+    "augment": "training on complementary pairs of generated images, as resumable steps",
     "visualize": "what a run changed: masked images, or F1 per label before and after",
     "demo": "seven models on a rendered world, with and without mitigation, audited",
 }

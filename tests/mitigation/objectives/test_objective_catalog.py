@@ -12,6 +12,7 @@ from steelyard.mitigation.objectives.adversarial import AdversarialOptions, Tap 
 from steelyard.mitigation.objectives.adversarial_image import AdversarialImageOptions, MaskOptions  # noqa: E402
 from steelyard.mitigation.objectives.critic import CriticOptions  # noqa: E402
 from steelyard.mitigation.objectives.group_dro import GroupDROOptions  # noqa: E402
+from steelyard.mitigation.objectives.reweighed import ReweighedOptions  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -22,6 +23,7 @@ CASES = {
     "adversarial-image": AdversarialImageOptions(mask=MaskOptions(width=4, levels=2), critics=TWO),
     "domain-independent": None,
     "group-dro": GroupDROOptions(rate=0.3),
+    "reweighed": ReweighedOptions(weights={f"label {at}": [[0.5, 2.0], [1.5, 0.25]] for at in range(3)}),
 }
 
 

@@ -9,6 +9,7 @@ from steelyard.mitigation.objectives.adversarial_image import AdversarialImageOb
 from steelyard.mitigation.objectives.domain_independent import DomainIndependentObjective, DomainIndependentOptions
 from steelyard.mitigation.objectives.group_dro import GroupDROObjective, GroupDROOptions
 from steelyard.mitigation.objectives.options import require_choice
+from steelyard.mitigation.objectives.reweighed import ReweighedObjective, ReweighedOptions
 from steelyard.mitigation.objectives.task import TaskObjective, TaskOptions
 from steelyard.training.objective import Objective
 
@@ -57,6 +58,12 @@ OBJECTIVES: dict[str, ObjectiveRow] = {
         GroupDROObjective,
         "the labels' loss in the group where it is highest",
         "https://arxiv.org/abs/1911.08731",
+    ),
+    "reweighed": ObjectiveRow(
+        ReweighedOptions,
+        ReweighedObjective,
+        "the labels' loss with given weights by label, group and presence",
+        "https://arxiv.org/abs/2012.01469",
     ),
 }
 """Name → objective."""

@@ -1,0 +1,1 @@
+"""The six steps of latent-space augmentation: `run` has their table, `steps` runs them, `config` says how."""

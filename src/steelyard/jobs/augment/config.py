@@ -1,0 +1,229 @@
+"""What `steelyard augment` is told: one YAML file, read into typed options, checked before any work."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from steelyard.base.errors import InputError
+from steelyard.jobs.augment.preset import with_preset
+from steelyard.jobs.data_section import DataSection
+from steelyard.jobs.typed_options import Origin, known_names, make_options, plain, read_yaml
+from steelyard.latent.generators import GeneratorOptions
+from steelyard.mitigation.objectives.task import TaskOptions
+from steelyard.models.options import ModelOptions
+from steelyard.training.options import TrainingOptions
+
+Model = Literal["plain", "augmented", "pairs-only", "reweighed"]
+Way = Literal["mirror", "onto-plane", "plain-mirror", "domain-dependent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatentSection:
+    """Which latents.
+
+    Attributes:
+        fit: latents that hyperplanes are fitted on.
+        validate: latents that their accuracy is found on.
+        pairs: latents that make pairs.
+        file: latents of one's own for the pairs (inverted from real images): Parquet, ids and lists; null samples them.
+        batch: latents that the generator is given at once.
+    """
+
+    fit: int = 10_000
+    validate: int = 5_000
+    pairs: int = 20_000
+    file: str | None = None
+    batch: int = 64
+
+    def __post_init__(self) -> None:
+        for name, low in {"fit": 20, "validate": 4, "pairs": 1, "batch": 1}.items():
+            if (value := getattr(self, name)) < low:
+                raise InputError(f"latents.{name}: expected {low} or more, found {value}; raise it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairSection:
+    """How pairs are made.
+
+    Attributes:
+        protected: attributes that mirror images change, beside `data.protected`; they are among the data's targets, and
+            every set of all these is changed: 2^k − 1 mirror images.
+        way: `mirror` keeps the targets' scores and negates the protected ones; `plain-mirror` does not keep the
+            targets'; `onto-plane` stops at the protected plane, where the attribute is undecided; `domain-dependent`
+            has a target plane for each group, one target at a time.
+        images: `fly` makes images while training asks for them, nothing is stored; `disk` stores them first.
+        filter: which pairs train: all (`none`); those in which the classifiers that labelled G(z) see the change in
+            G(z′), and nothing else change (`annotators`); or those in which the oracle does (`oracle`).
+        smallest_angle: degrees between planes below which nothing is mirrored.
+        min_class: latents to fit on that each class of an attribute must have.
+        shown: pairs of each kind on the page.
+    """
+
+    protected: tuple[str, ...] = ()
+    way: Way = "mirror"
+    images: Literal["fly", "disk"] = "fly"
+    filter: Literal["none", "annotators", "oracle"] = "none"
+    smallest_angle: float = 5.0
+    min_class: int = 10
+    shown: int = 8
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.smallest_angle <= 90:
+            raise InputError(f"pairs.smallest_angle: expected degrees from 0 to 90, found {self.smallest_angle:g}")
+        if self.min_class < 1 or self.shown < 0:
+            raise InputError("pairs: expected min_class of 1 or more and shown of 0 or more; change them")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OracleSection:
+    """An independent classifier that judges the pairs: trained here, apart from those that label them, or a run.
+
+    Attributes:
+        run: folder of a run that scores the attributes, the protected ones among them; null trains one.
+        names: attribute → what the run calls it, where that is another name.
+        source: other images of the same kind to train it on (a world in which labels do not go with groups).
+        model: its network.
+        training: how it is trained.
+        pairs: that it judges; a filter by the oracle judges all.
+    """
+
+    run: str | None = None
+    names: dict[str, str] = field(default_factory=dict)
+    source: str | None = None
+    model: ModelOptions = field(default_factory=ModelOptions)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+    pairs: int = 2_000
+
+    def __post_init__(self) -> None:
+        if self.pairs < 1:
+            raise InputError(f"oracle.pairs: expected 1 or more, found {self.pairs}; raise it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentConfig:
+    """The whole of it.
+
+    Attributes:
+        data: real images.
+        generator: of images like them.
+        model: the network of every classifier.
+        task: the loss of every classifier.
+        training: how every classifier is trained, plain or with pairs.
+        latents: how many.
+        pairs: how they are made.
+        oracle: judges the pairs; None for none.
+        out: the folder of everything.
+        seed: of everything random.
+        per_attribute: a classifier and pairs of its own for each target, as published; else one with a head for each.
+        models: that are compared: `plain` (first), `augmented` (real images and pairs), `pairs-only`, `reweighed`.
+        bootstrap: rounds of the intervals.
+        preset: what the file's defaults came from.
+    """
+
+    data: DataSection
+    generator: GeneratorOptions
+    model: ModelOptions
+    task: TaskOptions
+    training: TrainingOptions
+    latents: LatentSection
+    pairs: PairSection
+    oracle: OracleSection | None
+    out: str
+    seed: int = 0
+    per_attribute: bool = False
+    models: tuple[Model, ...] = ("plain", "augmented")
+    bootstrap: int = 500
+    preset: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check what belongs to several sections.
+
+        Raises:
+            InputError: names the option, what was expected and found.
+        """
+        for name in ("alpha", "pixels", "faces"):
+            if getattr(self.data, name) is not None:
+                raise InputError(f"data.{name}: expected nothing, as generated images have none, found it; drop it")
+        if self.data.on_bad_image != "raise":
+            raise InputError("data.on_bad_image: expected raise, found skip; take damaged images out of the labels")
+        if self.training.devices * self.training.nodes > 1:
+            raise InputError("training.devices: expected 1, found more; steelyard train takes several, this takes one")
+        if self.models[:1] != ("plain",) or len(self.models) < 2 or len(set(self.models)) < len(self.models):
+            found = ", ".join(self.models) or "none"
+            raise InputError(f"models: expected plain first and others after it, each once, found {found}; change it")
+        if self.pairs.way == "domain-dependent" and not (self.per_attribute and not self.pairs.protected):
+            raise InputError(
+                "pairs.way: expected domain-dependent with per_attribute: true and one protected attribute, found it "
+                "without; a plane for each group keeps one target at a time"
+            )
+        if self.pairs.filter == "oracle" and self.oracle is None:
+            raise InputError("pairs.filter: expected oracle with a section oracle, found none; add it")
+        if self.bootstrap < 2:
+            raise InputError(f"bootstrap: expected 2 rounds or more, found {self.bootstrap}; raise it")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole of it, as the YAML file has it."""
+        return {key: plain(value) for key, value in asdict(self).items()}
+
+    def to_yaml(self) -> str:
+        """The whole of it, as a file that `steelyard augment` reads."""
+        return str(yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, width=120))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plain:
+    out: str
+    seed: int = 0
+    per_attribute: bool = False
+    models: tuple[Model, ...] = ("plain", "augmented")
+    bootstrap: int = 500
+    preset: str | None = None
+
+
+_PLAIN = ("out", "seed", "per_attribute", "models", "bootstrap", "preset")
+_SECTIONS: dict[str, type[Any]] = {
+    "data": DataSection,
+    "generator": GeneratorOptions,
+    "model": ModelOptions,
+    "task": TaskOptions,
+    "training": TrainingOptions,
+    "latents": LatentSection,
+    "pairs": PairSection,
+}
+
+
+def read_augment(source: str | Path | Mapping[str, Any], *, out: str | None = None) -> AugmentConfig:
+    """Read a configuration.
+
+    Args:
+        source: a YAML file, or what it would hold.
+        out: folder, in place of what the file says.
+
+    Raises:
+        InputError: an option that there is not, or a value of another type or range; one line says which.
+    """
+    given = dict(source) if isinstance(source, Mapping) else read_yaml(source)
+    origin = Origin("" if isinstance(source, Mapping) else str(source), () if out is None else ("out",))
+    known_names(given, (*_SECTIONS, "oracle", *_PLAIN), "", origin)
+    given = with_preset(given, origin) | ({} if out is None else {"out": out})
+    top = make_options(_Plain, {name: given[name] for name in _PLAIN if name in given}, "", origin)
+    if top.seed < 0:
+        raise origin.wrong("seed", expected="0 or more", found=str(top.seed), do="raise it")
+    seeded = {"training": {"seed": top.seed}}
+    made = {
+        name: make_options(cls, _with(seeded.get(name, {}), given.get(name, {})), name, origin)
+        for name, cls in _SECTIONS.items()
+    }
+    oracle = given.get("oracle")
+    if oracle is not None:
+        own: OracleSection = make_options(OracleSection, oracle, "oracle", origin)
+        # Another stream than that of the classifiers: two networks of one seed would not be independent.
+        made["oracle"] = replace(own, training=replace(own.training, seed=top.seed + 1))
+    return AugmentConfig(**{"oracle": None, **made}, **{name: getattr(top, name) for name in _PLAIN})
+
+
+def _with(first: Mapping[str, Any], given: Any) -> Any:
+    return {**first, **given} if isinstance(given, Mapping) else given

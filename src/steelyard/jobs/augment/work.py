@@ -1,0 +1,165 @@
+"""What the steps of `steelyard augment` share: the configuration, the data, the generator, and each other's folders."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from steelyard.base.errors import InputError
+from steelyard.datasets.dataset import SPLITS, Dataset
+from steelyard.jobs.augment.config import AugmentConfig, OracleSection
+from steelyard.jobs.data_section import counted_labels, open_section
+from steelyard.jobs.progress import Progress, silent
+from steelyard.jobs.run_tables import PREDICTIONS
+from steelyard.latent.generator import Generator
+from steelyard.latent.generators import open_generator
+from steelyard.latent.pixels import Synthesis
+from steelyard.latent.real import RealImages, present_group, with_targets
+from steelyard.reports.provenance import fingerprint
+from steelyard.tables.label_table import LabelTable
+from steelyard.tables.messages import complaint, listed
+
+
+@dataclass
+class Work:
+    """One run of the command.
+
+    Attributes:
+        config: of all steps.
+        folder: of all steps; each has a folder of its name in it.
+        progress: told of each stage.
+        quiet: no bars of training.
+        command: what was run, for provenances.
+        given_data: real images that are open already; None opens what the configuration names.
+        given_generator: a generator that is open already; None opens what the configuration names.
+    """
+
+    config: AugmentConfig
+    folder: Path
+    progress: Progress = silent
+    quiet: bool = True
+    command: str | Sequence[str] = "steelyard.augment"
+    given_data: Dataset | None = None
+    given_generator: Generator | None = None
+
+    def path(self, step: str) -> Path:
+        """The folder of a step."""
+        return self.folder / step
+
+    @cached_property
+    def generator(self) -> Generator:
+        """The generator.
+
+        Raises:
+            InputError: its weights are not there or not what they must be.
+        """
+        return open_generator(self.config.generator) if self.given_generator is None else self.given_generator
+
+    @cached_property
+    def synthesis(self) -> Synthesis:
+        """Makes images, and counts them."""
+        return Synthesis(self.generator, batch=self.config.latents.batch)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The real images, as they are."""
+        return open_section(self.config.data) if self.given_data is None else self.given_data
+
+    @cached_property
+    def labels(self) -> LabelTable:
+        """Labels of the real images that count, the targets of the data.
+
+        Raises:
+            InputError: the labels are not what augmentation needs.
+        """
+        table = counted_labels(self.config.data, self.dataset, seed=self.config.seed)
+        present_group(table)
+        for name in self.config.pairs.protected:
+            if name not in table.target_names:
+                expected, found = f"one of the targets ({listed(table.target_names, 12)})", repr(name)
+                raise InputError(complaint("pairs.protected", "", expected=expected, found=found, do="correct it"))
+        for split in SPLITS:
+            if not len(table.split(split)):
+                expected, do = "train, val and test images", "correct the splits"
+                raise InputError(complaint(table.source, "", expected=expected, found=f"no {split}", do=do))
+        return table
+
+    @property
+    def protected(self) -> tuple[str, ...]:
+        """The attributes that mirror images change."""
+        return (self.labels.protected, *self.config.pairs.protected)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The attributes that are learned: the data's targets, less those that mirror images change."""
+        return tuple(name for name in self.labels.target_names if name not in self.config.pairs.protected)
+
+    @property
+    def sets(self) -> Mapping[str, tuple[str, ...]]:
+        """Name of a set of pairs → the targets that its mirror images keep: each its own, or all in one."""
+        if self.config.per_attribute:
+            return {name: (name,) for name in self.targets}
+        return {"all": self.targets}
+
+    def real(self, names: Sequence[str]) -> RealImages:
+        """The real images at the generator's size, with these attributes as targets."""
+        return RealImages(self.dataset, with_targets(self.labels, names), self.generator.size)
+
+    def oracle_data(self, oracle: OracleSection) -> RealImages:
+        """The images that the oracle is trained on, with every attribute as a target."""
+        names = (*self.targets, *self.protected)
+        if oracle.source is None:
+            return self.real(names)
+        section = replace(self.config.data, source=oracle.source, subset=None)
+        dataset = open_section(section)
+        table = counted_labels(section, dataset, seed=self.config.seed)
+        return RealImages(dataset, with_targets(table, names), self.generator.size)
+
+    @cached_property
+    def given_mark(self) -> str:
+        """A fingerprint of the files that the configuration names, beside the data and the generator."""
+        config = self.config
+        files = [config.latents.file]
+        if config.oracle is not None:
+            files += [None if config.oracle.run is None else str(Path(config.oracle.run) / PREDICTIONS)]
+            files += [config.oracle.source]
+        named = [Path(name) for name in files if name is not None and Path(name).is_file()]
+        return "-".join(fingerprint(path)["sha256"] for path in named)
+
+    @cached_property
+    def data_mark(self) -> str:
+        """A fingerprint of the real images' labels and ids."""
+        return mark_of(self.labels)
+
+    @cached_property
+    def generator_mark(self) -> str:
+        """A fingerprint of what the generator makes: its name, and the images of three latents."""
+        made = self.synthesis(self.generator.sample(3, seed=0))
+        digest = hashlib.sha256(f"{self.generator.name} {self.generator.latent_dim}".encode())
+        # Coarse, as the last bit of a pixel may differ between machines.
+        digest.update((made.astype(np.float64).mean(axis=(1, 2)) / 8.0).round().astype(np.int64).tobytes())
+        return digest.hexdigest()
+
+
+def file_name(name: str) -> str:
+    """A name as a folder may have it.
+
+    >>> file_name("5 o'clock/shadow")
+    '5_o_clock_shadow'
+    """
+    return re.sub(r"[^\w.+-]", "_", name)
+
+
+def mark_of(table: LabelTable) -> str:
+    """A fingerprint of a table's ids, labels, groups and splits."""
+    digest = hashlib.sha256("\n".join((*table.target_names, *table.group_names)).encode())
+    digest.update("\n".join(table.ids.tolist()).encode())
+    splits = np.full(len(table), "") if table.splits is None else table.splits
+    digest.update("\n".join(splits.tolist()).encode())
+    digest.update(np.ascontiguousarray(table.groups, dtype=np.int64).tobytes())
+    digest.update(np.ascontiguousarray(table.targets, dtype=np.int64).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,114 @@
+"""From latents to images as every other image is: uint8, RGB, in one fixed range, of one size.
+
+No image is stretched by its own minimum and maximum, and none is compressed: either would tell generated images from
+real ones (trap R12).
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from steelyard.base.errors import InputError
+from steelyard.latent.generator import Generator, Latents
+from steelyard.training.transforms import Pixels, resized
+
+Images = NDArray[np.uint8]
+
+
+def to_uint8(images: Tensor) -> Images:
+    """`[n, h, w, 3]`, RGB: round((x + 1) · 127.5) of images `[n, 3, h, w]`, clamped to [−1, 1]."""
+    scaled = ((images.detach().float().clamp(-1.0, 1.0) + 1.0) * 127.5).round()
+    return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy())
+
+
+class Synthesis:
+    """A generator that makes uint8 images and counts them.
+
+    Attributes:
+        generator: as it was given.
+        made: images made so far.
+        seconds: that making them took.
+    """
+
+    def __init__(self, generator: Generator, *, batch: int = 64) -> None:
+        """Nothing is made yet.
+
+        Args:
+            generator: of the images.
+            batch: latents that it is given at once.
+        """
+        self.generator, self._batch = generator, batch
+        self.made, self.seconds = 0, 0.0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return self.generator.size
+
+    def __call__(self, latents: Latents) -> Images:
+        """`[n, h, w, 3]`: the images of `[n, d]` latents.
+
+        Raises:
+            InputError: latents of another width, or images of another size than the generator says.
+        """
+        height, width = self.size
+        made = np.empty((len(latents), height, width, 3), dtype=np.uint8)
+        for span, images in self.batches(latents):
+            made[span] = images
+        return made
+
+    def batches(self, latents: Latents) -> Iterator[tuple[slice, Images]]:
+        """The same, batch after batch, each with its rows."""
+        require_width(latents, self.generator)
+        for start in range(0, len(latents), self._batch):
+            begun = time.perf_counter()
+            part = torch.from_numpy(np.array(latents[start : start + self._batch], dtype=np.float32))
+            with torch.inference_mode():
+                images = to_uint8(self.generator.synthesize(part))
+            if images.shape != (len(part), *self.size, 3):
+                expected, found = [len(part), 3, *self.size], list(images.transpose(0, 3, 1, 2).shape)
+                raise InputError(
+                    f"{self.generator.name}: expected images {expected}, found {found}; mend the generator"
+                )
+            self.made += len(part)
+            self.seconds += time.perf_counter() - begun
+            yield slice(start, start + len(part)), images
+
+
+def require_width(latents: NDArray[np.floating], generator: Generator, *, source: str = "latents") -> None:
+    """Refuse latents of another width than the generator's.
+
+    Raises:
+        InputError: they are.
+    """
+    if latents.ndim != 2 or latents.shape[1] != generator.latent_dim:
+        found = " by ".join(f"{length:,}" for length in latents.shape)
+        raise InputError(
+            f"{source}: expected rows of {generator.latent_dim:,} numbers, the width of {generator.name}, "
+            f"found {found}; sample them from this generator"
+        )
+
+
+def framed(image: Pixels, size: tuple[int, int]) -> Pixels:
+    """An image scaled to cover a frame, and the middle of it: `[h, w, 3]`.
+
+    Args:
+        image: of any size.
+        size: h and w, the generator's; so that sharpness does not tell real images from generated ones.
+    """
+    height, width = size
+    if image.shape[:2] == size:
+        return image
+    scale = max(height / image.shape[0], width / image.shape[1])
+    shorter = max(min(size), round(min(image.shape[:2]) * scale))
+    made = resized(image, shorter)
+    top, left = (made.shape[0] - height) // 2, (made.shape[1] - width) // 2
+    return np.ascontiguousarray(made[top : top + height, left : left + width])
+
+
+Told = Callable[[int], None]
+"""Told of each number of images that is done."""
