@@ -16,8 +16,9 @@ NAMES = (
     "training",
     "latent",
     "mitigation",
+    "portraits",
 )
-LONG = ("mitigation",)
+LONG = ("mitigation", "portraits")
 """Run when they are named only."""
 
 

@@ -17,10 +17,13 @@ DRAWING |= {f"steelyard.datasets.portraits.{name}" for name in ("painting", "hea
 _JOBS = ("dry_run", "predict", "run_folder", "run_parts", "train", "training_config", "visualize")
 _DEMO = ("demo", "demo_display", "demo_lanes", "demo_models", "demo_tasks")
 _AUGMENT = ("config", "labels", "models", "oracle", "page", "pairs", "planes", "run", "steps", "training", "work")
-_GENERATOR = ("generator", "generator_config", "generator_train")
+_GENERATOR = ("generator", "generator_config", "generator_quality", "generator_train")
 TRAINING |= {f"steelyard.jobs.{name}" for name in (*_JOBS, *_DEMO, *_GENERATOR)}
 TRAINING |= {f"steelyard.jobs.augment.{name}" for name in _AUGMENT}
+# The geometry of latents, and what reads and keeps them; what makes images needs torch.
+_LATENT = ("by_id", "directions", "fitting", "generators", "hyperplanes", "mirroring", "real")
 LIGHT = (
+    *(f"steelyard.latent.{name}" for name in _LATENT),
     "steelyard.base",
     "steelyard.metrics",
     "steelyard.tables",
@@ -59,6 +62,7 @@ def light_modules() -> list[str]:
 def test_the_light_half_imports_without_torch() -> None:
     modules = light_modules()
     assert {"steelyard.leakage.mlp", "steelyard.leakage.presets", "steelyard.cli.main"} <= set(modules)
+    assert {f"steelyard.latent.{name}" for name in _LATENT} <= set(modules)
     done = run(f"{BLOCK}\nimport importlib\nfor name in {modules!r}:\n    importlib.import_module(name)\n")
     assert done.returncode == 0, done.stderr
 

@@ -2,7 +2,9 @@
 
 from jsonargparse import Namespace
 
+from steelyard.base.errors import MissingExtraError
 from steelyard.cli.parser import Parser
+from steelyard.jobs.training_extra import require_training
 
 HELP = """Train on complementary pairs of generated images: label what a generator makes, find the hyperplanes of the
 attributes in its latents, mirror latents so that the protected attribute changes and the targets stay, train on real
@@ -12,22 +14,29 @@ same command goes on."""
 
 def add_options(parser: Parser) -> None:
     """Declare the options."""
-    from steelyard.jobs.training_extra import require_training
-
-    require_training()
-    from steelyard.jobs.augment.run import STEPS
-
-    names = [step.name for step in STEPS]
     parser.add_argument("file", metavar="CONFIG.yaml", help="what to do; there are examples in configs/")
     parser.add_argument("--out", metavar="DIR", help="the folder of everything (default: as the file says)")
-    words = f"this step alone, with the results of those before it: {', '.join(names)}"
-    parser.add_argument("--step", metavar="NAME", help=words)
+    words = "this step alone, with the results of those before it"
+    parser.add_argument("--step", metavar="NAME", help=f"{words}: {_steps(parser)}")
     parser.add_argument("--from", metavar="NAME", help="this step and those after it anew")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
 
 
+def _steps(parser: Parser) -> str:
+    """Their names, where what runs them can be imported."""
+    try:
+        require_training()
+    except MissingExtraError as missing:
+        parser.missing = missing
+        return f"named here once steelyard[train] is installed ({missing})"
+    from steelyard.jobs.augment.run import STEPS
+
+    return ", ".join(step.name for step in STEPS)
+
+
 def run(options: Namespace, command: list[str]) -> None:
     """Run the steps, and print what came of them."""
+    require_training()
     from steelyard.jobs.augment.config import read_augment
     from steelyard.jobs.augment.run import run_augment
     from steelyard.jobs.progress import in_lines

@@ -5,37 +5,51 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from steelyard.base.errors import InputError
+from steelyard.base.errors import InputError, MissingExtraError
 from steelyard.cli.parser import Parser, add_whole
+from steelyard.jobs.training_extra import require_training
 
 HELP = """A generator of images. `train CONFIG.yaml`: train a progressive GAN as the file says; every option of the file
 can be given here, too, and wins: --training.rate 0.002. `sample SOURCE`: draw images of any generator, with their
-latents. `inspect SOURCE`: say what a generator is; nothing that a file holds is run."""
-_OF = {"train": ("out", "seed", "resume"), "sample": ("out", "seed", "n", "as_array"), "inspect": ()}
+latents. `inspect SOURCE`: say what a generator is; nothing that a file holds is run. `quality SOURCE --run RUN`: how
+far its images are from a run's test images, on the features of that run's network, and on how many it is sure."""
+_OF = {
+    "train": ("out", "seed", "resume"),
+    "sample": ("out", "seed", "n", "as_array"),
+    "inspect": (),
+    "quality": ("seed", "n", "run"),
+}
 """The options of each action; those of the configuration belong to the first."""
 
 
 def add_options(parser: Parser) -> None:
     """Declare the options; those of the file are text here, and are read where the file is."""
-    from steelyard.jobs.training_extra import require_training
-
-    require_training()
-    from steelyard.jobs.generator_config import generator_option_list
-
     parser.add_argument("action", choices=list(_OF), help="what to do")
     parser.add_argument(
         "what",
         nargs="?",
         metavar="FILE",
-        help="train: the configuration (there are examples in configs/); sample, inspect: a generator's file, the "
+        help="train: the configuration (there are examples in configs/); the others: a generator's file, the "
         "folder of its run, or the name of one that comes with a package",
     )
     parser.add_argument("--out", metavar="DIR", help="train, sample: the folder, made if need be")
-    add_whole(parser, "--seed", least=0, help="train, sample: of everything random (default: 0, or as the file says)")
+    parser.add_argument("--run", metavar="RUN", help="quality: a run of steelyard train on images of the same size")
+    add_whole(
+        parser, "--seed", least=0, help="train, sample, quality: of everything random (default: 0, or as the file says)"
+    )
     parser.add_argument("--resume", metavar="RUN", help="train: go on with this run's folder from its last checkpoint")
-    add_whole(parser, "--n", least=1, help="sample: images (default: 64)")
+    add_whole(parser, "--n", least=1, help="sample, quality: images (default: 64; all test images)")
     parser.add_argument("--as-array", action="store_true", help="sample: one images.npy in place of single PNG files")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    try:
+        require_training()
+    except MissingExtraError as missing:
+        # What declares the file's options is not there: help goes without them, all else says what to install.
+        parser.missing = missing
+        parser.epilog = f"The options of train's file are listed here once steelyard[train] is installed ({missing})."
+        return
+    from steelyard.jobs.generator_config import generator_option_list
+
     for option in generator_option_list():
         words = f"train: {option.says} ({option.values})".replace("%", "%%")
         words += "" if option.default is None else f" (default: {str(option.default).replace('%', '%%')})"
@@ -44,6 +58,7 @@ def add_options(parser: Parser) -> None:
 
 def run(options: Namespace, command: list[str]) -> None:
     """Do the action, and print what came of it."""
+    require_training()
     typed = _typed(options)
     if options.action == "train":
         _train(options, typed, command)
@@ -55,6 +70,9 @@ def run(options: Namespace, command: list[str]) -> None:
 
     if options.action == "inspect":
         print(inspect_generator(options.what))
+        return
+    if options.action == "quality":
+        _quality(options)
         return
     if options.out is None:
         raise InputError("--out: expected a folder for the samples, found none; name it")
@@ -92,6 +110,16 @@ def _train(options: Namespace, typed: dict[str, Any], command: list[str]) -> Non
         print(trained)
 
 
+def _quality(options: Namespace) -> None:
+    from steelyard.jobs.generator_quality import measure_quality
+    from steelyard.jobs.progress import on_stderr
+
+    if options.run is None:
+        raise InputError("--run: expected a run of steelyard train whose network looks at the images, found none")
+    with on_stderr(quiet=options.quiet) as progress:
+        print(measure_quality(options.what, options.run, n=options.n, seed=options.seed or 0, progress=progress))
+
+
 def _typed(options: Namespace) -> dict[str, Any]:
     """Dotted name → value, of the file's options that were given.
 
@@ -101,7 +129,7 @@ def _typed(options: Namespace) -> dict[str, Any]:
     from steelyard.jobs.generator_config import generator_option_list
 
     names = [option.name for option in generator_option_list()]
-    for name in ("out", "seed", "resume", "n", "as_array", *names):
+    for name in ("out", "seed", "resume", "n", "as_array", "run", *names):
         actions = [action for action, own in _OF.items() if name in own] or ["train"]
         if options.get(name) not in (None, False) and options.action not in actions:
             found, option = options.action, "--as-array" if name == "as_array" else f"--{name}"
