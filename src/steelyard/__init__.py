@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from steelyard import leakage, metrics, mitigation, reports, tables
-    from steelyard.api import audit, balance, compare, predict, train
+    from steelyard import latent, leakage, metrics, mitigation, reports, tables
+    from steelyard.api import audit, augment, balance, compare, predict, train
     from steelyard.base.errors import SteelyardError
     from steelyard.base.estimate import Estimate
     from steelyard.reports import AuditReport
@@ -21,8 +21,10 @@ __all__ = [
     "Estimate",
     "SteelyardError",
     "audit",
+    "augment",
     "balance",
     "compare",
+    "latent",
     "leakage",
     "metrics",
     "mitigation",
@@ -37,6 +39,7 @@ _NAMES = {
     "Estimate": "steelyard.base.estimate",
     "SteelyardError": "steelyard.base.errors",
     "audit": "steelyard.api",
+    "augment": "steelyard.api",
     "balance": "steelyard.api",
     "compare": "steelyard.api",
     "predict": "steelyard.api",

@@ -188,7 +188,7 @@ def test_wrong_commands(coco: Path, celeba: Path, tmp_path: Path, capsys: pytest
             f"--out {tmp_path}/no/x.csv: there is no folder {tmp_path}/no; make it first"
         ),
         f"check {coco} --dataset cocoa": (
-            "--dataset: expected coco, imsitu, celeba, table, scenes, found 'cocoa'; choose one"
+            "--dataset: expected coco, imsitu, celeba, table, scenes, portraits, found 'cocoa'; choose one"
         ),
         f"check {coco} --year 2015": "--year: expected 2014 or 2017, found 2015",
         f"check {coco} --verbs cooking": ("--verbs: expected with --dataset imsitu, found with coco; drop the option"),

@@ -1,4 +1,4 @@
-"""What trains, and what goes on from what was trained: train, predict."""
+"""What trains, and what goes on from what was trained: train, predict, augment."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,9 @@ from steelyard.tables.prediction_table import PredictionTable
 
 if TYPE_CHECKING:
     from steelyard.datasets.dataset import Dataset
+    from steelyard.jobs.augment.run import Augmented
     from steelyard.jobs.train import TrainedRun
+    from steelyard.latent.generator import Generator
 
 
 def train(
@@ -76,3 +78,47 @@ def predict(
 
     options = PredictOptions(splits=tuple(splits), checkpoint=checkpoint, noise=noise, erase=erase)
     return predict_run(run, options, dataset=dataset, note=note)
+
+
+def augment(
+    config: str | Path | Mapping[str, Any],
+    *,
+    out: str | Path | None = None,
+    only: str | None = None,
+    anew_from: str | None = None,
+    dataset: "Dataset | None" = None,
+    generator: "Generator | None" = None,
+    quiet: bool = True,
+) -> "Augmented":
+    """Train on pairs of generated images that differ in the protected attribute alone, and measure what it changes.
+
+    Args:
+        config: a YAML file as `steelyard augment` reads it, or what it would hold.
+        out: the folder of everything, in place of what the configuration says; steps whose results stand there are
+            skipped.
+        only: this step alone; those whose results it reads must stand.
+        anew_from: this step and those after it, whether their results stand or not.
+        dataset: real images, opened already.
+        generator: opened already, or any object with the members of `steelyard.latent.generator.Generator`.
+        quiet: no bars of training on stderr.
+
+    Returns:
+        The folder, the report (None where its step was not asked for), and what came of each step; `print` it.
+
+    Raises:
+        InputError: configuration, data, generator or folder are not what they must be; one line says which.
+        UndefinedError: an attribute that generated images do not show, or too few of them do.
+        MissingExtraError: what trains is not installed.
+    """
+    require_training()
+    from steelyard.jobs.augment.config import read_augment
+    from steelyard.jobs.augment.run import run_augment
+
+    return run_augment(
+        read_augment(config, out=None if out is None else str(out)),
+        only=only,
+        anew_from=anew_from,
+        dataset=dataset,
+        generator=generator,
+        quiet=quiet,
+    )

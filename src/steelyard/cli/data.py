@@ -16,15 +16,19 @@ def add_options(parser: Parser) -> None:
     parser.add_argument(
         "source",
         metavar="DIR",
-        help="the data set's folder, a table of images, for scenes a YAML of its settings or the word default; labels: "
-        "or a training configuration",
+        help="the data set's folder, a table of images, for scenes and portraits a YAML of its settings or the word "
+        "default; labels: or a training configuration",
     )
     parser.add_argument(
-        "--dataset", metavar="NAME", help="coco, imsitu, celeba, table or scenes (default: by its files)"
+        "--dataset",
+        metavar="NAME",
+        help="coco, imsitu, celeba, table, scenes or portraits (default: by its files; a YAML is one of scenes)",
     )
     parser.add_argument("--protected", metavar="NAME", help="protected attribute (default: the data set's usual one)")
     parser.add_argument("--target", metavar="COL", help="table: column of the categories")
-    parser.add_argument("--targets", metavar="A,B,…", help="celeba, table: names, globs or @file (default: all)")
+    parser.add_argument(
+        "--targets", metavar="A,B,…", help="celeba, table, portraits: names, globs or @file (default: all)"
+    )
     parser.add_argument("--id", metavar="COL", help="table: column of ids (default: image, id or the paths)")
     parser.add_argument("--split-column", metavar="COL", help="table: column of train / val / test (default: split)")
     parser.add_argument("--path-column", metavar="COL", help="table: column of the images' files (default: path)")

@@ -33,8 +33,10 @@ class DataSection:
     """Which images, and how they come.
 
     Attributes:
-        source: folder of the data set, or a table; for Scenes a YAML file of its dials, or `default`.
-        name: of the data set: coco, imsitu, celeba, table or scenes; null recognises it by its files.
+        source: folder of the data set, or a table; for Scenes and Portraits a YAML file of its dials, or `default`
+            (Portraits also `faint` and `independent`).
+        name: of the data set: coco, imsitu, celeba, table, scenes or portraits; null recognises it by its files, and
+            takes a YAML file for Scenes.
         protected: the protected attribute.
         target: column of the categories.
         targets: the labels to recognise: names, globs or `@file`.

@@ -4,7 +4,7 @@ Ramaswamy, Kim, Russakovsky, *Fair Attribute Classification through Latent Space
 https://arxiv.org/abs/2012.01469, section 3.2.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ def fit_planes(work: Work, folder: Path) -> Made:
     fitted = _fit_all(work, x, truth, held)
     planes = {one.name: one.plane for one in fitted}
     for targets in work.sets.values():
-        require_apart(_planes_of_set(work, planes, targets), work.config.pairs.smallest_angle)
+        for together in _planes_together(work, planes, targets):
+            require_apart(together, work.config.pairs.smallest_angle)
     between = angles(list(planes.values()))
     names = list(planes)
     rows = [
@@ -70,16 +71,20 @@ def _fit_all(
     return found
 
 
-def _planes_of_set(work: Work, planes: Mapping[str, Hyperplane], targets: Sequence[str]) -> list[Hyperplane]:
+def _planes_together(
+    work: Work, planes: Mapping[str, Hyperplane], targets: Sequence[str]
+) -> Iterator[list[Hyperplane]]:
     """The planes that must be apart for one set of pairs."""
     way = work.config.pairs.way
     flipped = [planes[name] for name in work.protected]
     if way == "plain-mirror":
-        return flipped
-    if way == "domain-dependent":
+        yield flipped
+    elif way == "domain-dependent":
         # Each half with the protected plane; the two halves of one target may well be parallel.
-        return [*flipped, planes[f"{targets[0]} | 0"]]
-    return [*flipped, *(planes[name] for name in targets)]
+        for group in (0, 1):
+            yield [*flipped, planes[f"{targets[0]} | {group}"]]
+    else:
+        yield [*flipped, *(planes[name] for name in targets)]
 
 
 def mirror_of(work: Work, targets: Sequence[str]) -> Mirror:
