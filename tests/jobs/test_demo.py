@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,19 @@ torch = pytest.importorskip("torch")
 from steelyard.base.errors import InputError  # noqa: E402
 from steelyard.base.estimate import Estimate  # noqa: E402
 from steelyard.cli.main import main  # noqa: E402
+from steelyard.datasets.portraits.world_file import open_portraits  # noqa: E402
+from steelyard.jobs.augment.config import read_augment  # noqa: E402
+from steelyard.jobs.augment.run import run_augment  # noqa: E402
 from steelyard.jobs.demo import nearest_noise, run_demo  # noqa: E402
+from steelyard.jobs.demo_augmentation import (  # noqa: E402
+    PAGE,
+    AugmentationSize,
+    augmentation_chapter,
+    augmentation_configuration,
+    write_portraits,
+)
 from steelyard.jobs.demo_display import epochs_done, far_text  # noqa: E402
-from steelyard.jobs.demo_lanes import Watch, Work, do_all  # noqa: E402
+from steelyard.jobs.demo_lanes import Watch, Work, do_all, how_far  # noqa: E402
 from steelyard.jobs.demo_models import FAST, MODELS, ORDER, WHOLE, DemoSize, configuration  # noqa: E402
 from steelyard.jobs.demo_tasks import Measured  # noqa: E402
 from steelyard.jobs.run_folder import kept_config  # noqa: E402
@@ -45,6 +56,18 @@ TINY = DemoSize(
     image_epochs=1,
     noise=(0.0, 1.0),
     rounds=1,
+    augmentation=AugmentationSize(
+        train=240,
+        val=80,
+        test=160,
+        epochs=4,
+        oracle_train=160,
+        oracle_epochs=2,
+        fit=160,
+        validate=60,
+        pairs=40,
+        judged=20,
+    ),
 )
 FIGURES = ("amplification", "conditional_leakage", "model_leakage", "dataset_leakage", "f1_macro")
 
@@ -118,6 +141,53 @@ def test_all_models_are_scored_on_the_same_images_and_balanced_ones_learn_from_f
     assert ids["alpha1-adversarial-conv5"]["train"] == ids["alpha1"]["train"]
 
 
+def test_results_hold_the_chapter_on_pairs_with_every_figure(made):
+    demo, _ = made
+    folder = demo.page.parent
+    found = json.loads((folder / "results.json").read_text(encoding="utf-8"))["augmentation"]
+    assert set(found["measures"]) == {"ap", "deo_absolute", "ba_absolute", "kl"}
+    for measure, figures in found["measures"].items():
+        assert set(figures) == {"plain", "augmented", "difference"}
+        gap = figures["augmented"]["value"] - figures["plain"]["value"]
+        assert figures["difference"]["value"] == pytest.approx(gap, abs=1e-12), measure
+    for row in found["oracle"]:
+        assert row["pairs"] == TINY.augmentation.judged
+        assert all(0 <= row[name]["low"] <= row[name]["value"] <= row[name]["high"] <= 1 for name in ("flip", "keep"))
+    assert [row["kept"] for row in found["oracle"]] == found["attributes"]
+    assert (folder / found["page"]).is_file()
+    assert f'href="{PAGE}"' in demo.page.read_text(encoding="utf-8")
+
+
+def test_the_chapter_on_pairs_is_run_again_by_its_configuration_without_any_work(made):
+    demo, _ = made
+    folder = demo.page.parent
+    steps = sorted((folder / "augmentation").glob("*/step.json"))
+    before = [path.stat().st_mtime_ns for path in steps]
+    again = run_augment(read_augment(folder / "configs" / "augmentation.yaml"))
+    assert [path.stat().st_mtime_ns for path in steps] == before
+    assert len(steps) == 8
+    assert again.report.measures == demo.augmentation.report.measures
+
+
+def test_the_oracle_of_the_pairs_learns_from_other_faces_than_the_classifiers(tmp_path):
+    write_portraits(TINY.augmentation, tmp_path, 3)
+    real, other = (open_portraits(tmp_path / f"{name}.yaml") for name in ("portraits", "portraits-independent"))
+    assert real.settings.faint > 0
+    assert (other.settings.faint, other.settings.correlation) == (0, 0)
+    assert real.settings.size == other.settings.size == 32
+    assert real.seed != other.seed
+
+
+def test_a_chapter_that_is_undefined_says_why_and_the_demo_goes_on(tmp_path):
+    size = replace(TINY.augmentation, fit=20, validate=4, epochs=1)
+    write_portraits(size, tmp_path, 0)
+    config = augmentation_configuration(size, tmp_path, 0)
+    chapter = augmentation_chapter(replace(config, pairs=replace(config.pairs, min_class=21)))
+    assert chapter.report is None
+    assert "21" in chapter.reason
+    assert chapter.sentences()[0].startswith("No figures came of this run: ")
+
+
 def test_a_model_begins_after_the_one_that_it_starts_from(made):
     _, events = made
     for model in MODELS:
@@ -157,6 +227,8 @@ def test_a_folder_with_runs_is_refused(made, capsys):
 def test_fast_has_fewer_images_and_epochs_but_all_models(tmp_path):
     for name in ("train", "val", "test", "rounds"):
         assert getattr(FAST, name) < getattr(WHOLE, name)
+    for name in ("train", "val", "test", "oracle_train", "fit", "validate", "pairs", "judged"):
+        assert getattr(FAST.augmentation, name) < getattr(WHOLE.augmentation, name)
     assert len(FAST.noise) < len(WHOLE.noise)
     assert {*ORDER} == NAMES == {model.name for model in MODELS} | {"noise"}
     for model in MODELS:
@@ -219,3 +291,15 @@ def test_how_far_a_run_is():
     assert epochs_done({**within, "val": {}}) == 2
     assert far_text(work, {**within, "epoch": 2, "val": {}}) == "predicting and auditing"
     assert far_text(work, {**within, "stage": "critic"}) == "its critic learns"
+
+
+def test_how_far_work_in_steps_is(tmp_path):
+    steps = tuple(tmp_path / name / "step.json" for name in ("latents", "pairs"))
+    work = Work(name="a", call=max, arguments=(), steps=steps)
+    said = []
+    for path in steps:
+        said.append(far_text(work, how_far(work)))
+        path.parent.mkdir()
+        path.write_text("{}", encoding="utf-8")
+    assert said == ["latents, 0 of 2 steps done", "pairs, 1 of 2 steps done"]
+    assert epochs_done(how_far(work)) == 2

@@ -61,7 +61,7 @@ def spawned(fabric, root):
     """What each of two processes does; the weights of both networks, with gradients averaged and without."""
     torch.set_num_threads(1)
     made, kept, players = {}, [], progressive_training.Players
-    progressive_training.Players = lambda *args: kept.append(players(*args)) or kept[-1]
+    progressive_training.Players = lambda *args, **named: kept.append(players(*args, **named)) or kept[-1]
     for name in ("averaged", "apart"):
         if name == "apart":
             progressive_training.average_gradients = lambda parameters, reduce: None

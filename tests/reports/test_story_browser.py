@@ -1,9 +1,11 @@
 """The demo's page and that of visualize in a real browser: on a phone, in the dark, labels clear of each other."""
 
 import pytest
+from augment_samples import report
 from story_samples import changes, gallery, imsitu_chapter, story
 from test_report_browser import BROWSER, CONTRAST, FLAGS, background, texts_outside
 
+from steelyard.reports.story_augmentation import AugmentationChapter
 from steelyard.reports.story_page import demo_page
 from steelyard.reports.visualize_page import visualize_page
 
@@ -29,7 +31,9 @@ OVERLAPS = """() => {
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     made = {
-        "story": demo_page(story(), chapter=imsitu_chapter()),
+        "story": demo_page(
+            story(), chapter=imsitu_chapter(), augmentation=AugmentationChapter(report=report(), page="x.html")
+        ),
         "visualize": visualize_page(
             run="adversarial-image",
             base="plain",
@@ -123,6 +127,20 @@ def test_pictures_are_there_side_by_side_and_sharp(visit, name):
         assert original[2] == "pixelated"
         assert original[3] == masked[3]
         assert original[4] < masked[4]
+
+
+@pytest.mark.parametrize(("width", "columns"), [(390, 4), (1280, 8)])
+def test_generated_pairs_stand_above_each_other_large_enough_to_see(visit, width, columns):
+    found = visit("story", width=width).locator(".mirrors li")
+    boxes = [[image.bounding_box() for image in item.locator("img").all()] for item in found.all()]
+    assert len(boxes) == 8
+    assert len({round(first["x"]) for first, _ in boxes}) == columns
+    for first, second in boxes:
+        assert first["x"] == second["x"]
+        assert first["y"] + first["height"] <= second["y"]
+        assert first["width"] >= 64
+    rendering = found.locator("img").first.evaluate("(i) => getComputedStyle(i).imageRendering")
+    assert rendering == "pixelated"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from augment_samples import grid, measured, oracle, report
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_samples import estimate
@@ -20,6 +21,12 @@ from steelyard.reports.gallery import MaskedPair
 from steelyard.reports.label_places import WIDTHS, Point, place_labels
 from steelyard.reports.records import dump_json
 from steelyard.reports.story import results_record
+from steelyard.reports.story_augmentation import (
+    AugmentationChapter,
+    augmentation_record,
+    measure_lines,
+    rate_lines,
+)
 from steelyard.reports.story_page import demo_page, model_table
 from steelyard.reports.story_sentences import change, chapters, headline, noise_at
 from steelyard.reports.visualize_page import visualize_page
@@ -251,6 +258,92 @@ def test_results_have_every_figure_and_a_reason_for_every_null():
     assert second["amplification"] == {"value": found.value, "low": found.low, "high": found.high}
     assert [p["scale"] for p in record["noise_curve"]] == [p.scale for p in other.noise]
     assert record["noise_curve"][-1]["amplification"]["reason"].startswith("its F1 of 0.212")
+
+
+def augmentation(**fields):
+    return AugmentationChapter(report=report(**fields), page="augmentation/report/report.html")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected", "absent"),
+    [
+        (1.0, ("opportunity gap falls by 6.0 points (5.0 to 7.0)", "precision falls by 1.0 points"), "rises"),
+        (-1.0, ("opportunity gap rises by 6.0 points (5.0 to 7.0)", "precision rises by 1.0 points"), "falls"),
+        (0.01, ("change, this run does not settle", "precision was not found to change"), "falls"),
+    ],
+)
+def test_what_pairs_change_is_said_as_the_figures_say_it(change, expected, absent):
+    said_of = " ".join(augmentation(measures=measured(change=change)).sentences())
+    assert all(words in said_of for words in expected)
+    assert absent not in said_of
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        ((0.91, 0.012), "change between z and z′ in 91.0 % of 2,000 pairs (89.8 to 92.2 %)."),
+        ((0.505, 0.012), "(49.3 to 51.7 %), which does not tell whether it changes in most."),
+        ((0.30, 0.012), "(28.8 to 31.2 %), fewer than half: these pairs are not what they should be."),
+    ],
+)
+def test_pairs_are_judged_as_the_oracle_sees_them(rate, expected):
+    rows = tuple(replace(row, flip=estimate("flip", *rate)) for row in oracle())
+    first, second, *_ = augmentation(oracle=rows).sentences()
+    assert first.endswith(expected)
+    assert second == "The attributes that should stay do so in 88.0 % (“Blond_Hair”) to 92.0 % (“Eyeglasses”)."
+    assert "was not checked" in augmentation(oracle=()).sentences()[0]
+
+
+def test_the_chapter_on_pairs_has_its_pictures_tables_and_page():
+    chapter = augmentation()
+    found = Page(demo_page(story(), augmentation=chapter))
+    assert len(found.ids) == len(set(found.ids))
+    assert found.ids.index("gallery") < found.ids.index("augmentation") < found.ids.index("words")
+    images = [attrs for tag, attrs in found.tags if tag == "img"]
+    assert len(images) == 24 + 16, "eight pairs of twelve, beside the masked images"
+    assert "Ramaswamy" in found.text
+    lines = measure_lines(chapter.report)
+    assert [line.short for line in lines] == ["AP", "|DEO|", "|BA|", "KL"]
+    assert all(line.cells[2].clear for line in lines)
+    small = measure_lines(augmentation(measures=measured(change=0.01)).report)
+    assert not any(line.cells[2].clear for line in small), "the control"
+    assert [cell.text for cell in lines[1].cells] == ["21.0", "15.0", "−6.0"]
+    rates = rate_lines(chapter.report)
+    assert [(line.name, line.asked) for line in rates[:2]] == [("Male", "changes"), ("Blond_Hair", "stays")]
+    assert len(rates) == 6
+    without = Page(demo_page(story()))
+    assert "augmentation" not in without.ids
+    assert "Ramaswamy" not in without.text
+
+
+def test_a_chapter_without_figures_says_why():
+    chapter = AugmentationChapter(report=None, reason="too few images show hats")
+    text = Page(demo_page(story(), augmentation=chapter)).text
+    assert "No figures came of this run: too few images show hats." in text
+    assert augmentation_record(chapter) == {"reason": "too few images show hats"}
+
+
+def test_names_in_the_chapter_on_pairs_are_shown_as_text():
+    rows = (replace(oracle()[0], kept=EVIL, flipped=EVIL),)
+    page = demo_page(story(), augmentation=augmentation(oracle=rows, grids=(replace(grid(EVIL), note=EVIL),)))
+    assert EVIL not in page
+    Page(page)
+
+
+def test_results_have_the_chapter_on_pairs():
+    chapter = augmentation()
+    record = json.loads(dump_json(augmentation_record(chapter)))
+    overall = chapter.report.measures.overall
+    gap = overall.difference("kl", "real + pairs")
+    figures = record["measures"]["kl"]
+    assert figures["difference"] == {"value": gap.value, "low": gap.low, "high": gap.high}
+    assert record["models"] == ["plain", "real + pairs"]
+    assert record["oracle"][0]["flip"]["value"] == chapter.report.oracle[0].flip.value
+    lost = replace(overall, figures={}, differences={}, undefined={"kl": "one group is empty"})
+    few = replace(chapter.report.measures, means=(lost,))
+    empty = augmentation_record(replace(chapter, report=replace(chapter.report, measures=few)))
+    null = {"value": None, "low": None, "high": None, "reason": "one group is empty"}
+    assert empty["measures"]["kl"] == {"plain": null, "real + pairs": null, "difference": null}
 
 
 def test_an_unknown_measure_is_refused():

@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from steelyard.base.errors import InputError
+from steelyard.jobs.demo_augmentation import (
+    NAME,
+    augmentation_chapter,
+    augmentation_configuration,
+    step_files,
+    write_portraits,
+)
 from steelyard.jobs.demo_lanes import Watch, Work, do_all, lanes
 from steelyard.jobs.demo_models import FAST, MODELS, ORDER, WHOLE, WORLD_FILE, DemoSize, configuration, world
 from steelyard.jobs.demo_tasks import Measured, audit_noise, gallery_of, train_one
@@ -21,9 +28,11 @@ from steelyard.reports.gallery import Gallery
 from steelyard.reports.provenance import provenance
 from steelyard.reports.records import dump_json, write_text
 from steelyard.reports.story import ModelRow, NoisePoint, Story, results_record
+from steelyard.reports.story_augmentation import AugmentationChapter, augmentation_record
 from steelyard.reports.story_page import demo_page
 
 if TYPE_CHECKING:
+    from steelyard.jobs.augment.config import AugmentConfig
     from steelyard.jobs.training_config import TrainingConfig
 
 _GALLERY_PER_GROUP = 6
@@ -41,12 +50,14 @@ class Demo:
     Attributes:
         story: its models, the noise, the masked images.
         imsitu: what imSitu's real labels give away.
+        augmentation: what training on pairs of generated images changes.
         page: the page that shows all.
         seconds: that it took.
     """
 
     story: Story
     imsitu: ImsituChapter
+    augmentation: AugmentationChapter
     page: Path
     seconds: float
 
@@ -83,18 +94,23 @@ def run_demo(
     (folder / "configs").mkdir(exist_ok=True)
     for name, config in configs.items():
         write_text(folder / "configs" / f"{name}.yaml", config.to_yaml())
-    results = do_all(_works(configs, size, seed), workers=lanes(), watch=watch or Watch())
+    write_portraits(size.augmentation, folder, seed)
+    augment = augmentation_configuration(size.augmentation, folder, seed)
+    write_text(folder / "configs" / f"{NAME}.yaml", augment.to_yaml())
+    results = do_all(_works(configs, augment, size, seed), workers=lanes(), watch=watch or Watch())
     story = _story(results, size)
     made = provenance(seed=seed, inputs=[folder / WORLD_FILE], command=command, duration_s=time.monotonic() - start)
     story = replace(story, provenance=made)
     imsitu: ImsituChapter = results["imsitu"]
+    augmentation: AugmentationChapter = results[NAME]
     page = folder / "index.html"
-    write_text(page, demo_page(story, chapter=imsitu.context()))
-    write_text(folder / "results.json", dump_json({**results_record(story), "imsitu": imsitu.record()}))
-    return Demo(story=story, imsitu=imsitu, page=page, seconds=time.monotonic() - start)
+    write_text(page, demo_page(story, chapter=imsitu.context(), augmentation=augmentation))
+    record = {**results_record(story), NAME: augmentation_record(augmentation), "imsitu": imsitu.record()}
+    write_text(folder / "results.json", dump_json(record))
+    return Demo(story=story, imsitu=imsitu, augmentation=augmentation, page=page, seconds=time.monotonic() - start)
 
 
-def _works(configs: Mapping[str, "TrainingConfig"], size: DemoSize, seed: int) -> list[Work]:
+def _works(configs: Mapping[str, "TrainingConfig"], augment: "AugmentConfig", size: DemoSize, seed: int) -> list[Work]:
     """Everything there is to do; what others wait for first, long work before short work."""
     runs = {name: Path(config.out) for name, config in configs.items()}
     first = (
@@ -117,6 +133,7 @@ def _works(configs: Mapping[str, "TrainingConfig"], size: DemoSize, seed: int) -
         )
         for name in first
     ]
+    works.append(Work(name=NAME, call=augmentation_chapter, arguments=(augment,), steps=step_files(augment)))
     works += [
         Work(name=f"noise {scale:g}", call=audit_noise, arguments=(runs["plain"], scale), after=("plain",))
         for scale in size.noise

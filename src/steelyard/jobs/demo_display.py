@@ -57,7 +57,7 @@ class Bars(Watch):
 
     def begun(self, work: Work) -> None:
         """As `Watch`."""
-        self._tasks[work.name] = self._bars.add_task(f"  {work.name}", total=work.epochs, note="")
+        self._tasks[work.name] = self._bars.add_task(f"  {work.name}", total=len(work.steps) or work.epochs, note="")
 
     def far(self, work: Work, last: Mapping[str, Any]) -> None:
         """As `Watch`."""
@@ -72,12 +72,16 @@ class Bars(Watch):
 
 
 def epochs_done(last: Mapping[str, Any]) -> int:
-    """Epochs of stage `all` that the last line of a log tells of; it stands at an epoch's end if it has `val`."""
+    """Steps done, or epochs of stage `all` that the last line of a log tells of: an epoch's end has `val`."""
+    if "done" in last:
+        return int(last["done"])
     return int(last["epoch"]) + ("val" in last) if last["stage"] == "all" else 0
 
 
 def far_text(work: Work, last: Mapping[str, Any]) -> str:
-    """How far a run is, in words."""
+    """How far work is, in words."""
+    if work.steps:
+        return f"{last['stage']}, {last['done']} of {len(work.steps)} steps done"
     if last["stage"] != "all":
         return "its critic learns"
     if epochs_done(last) == work.epochs:

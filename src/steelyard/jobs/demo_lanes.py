@@ -27,6 +27,7 @@ class Work:
         after: names of what must be done before.
         run: folder of the run whose log tells how far it is, or None.
         epochs: of that run; None where there is none.
+        steps: files that appear, one by one, as its steps are done, where it has steps and no run.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Work:
     after: tuple[str, ...] = ()
     run: Path | None = None
     epochs: int | None = None
+    steps: tuple[Path, ...] = ()
 
 
 class Watch:
@@ -47,7 +49,7 @@ class Watch:
         """It begins."""
 
     def far(self, work: Work, last: Mapping[str, Any]) -> None:
-        """The last line of its run's log."""
+        """The last line of its run's log; for work in steps, the step (`stage`) and how many are done (`done`)."""
 
     def done(self, work: Work, result: Any) -> None:
         """It is done."""
@@ -88,7 +90,7 @@ def do_all(works: Sequence[Work], *, workers: int, watch: Watch) -> dict[str, An
                 results[work.name] = future.result()
                 watch.done(work, results[work.name])
             for work in running.values():
-                if (last := _last_line(work.run)) is not None:
+                if (last := how_far(work)) is not None:
                     watch.far(work, last)
     return results
 
@@ -147,6 +149,14 @@ def _threads(count: int) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def how_far(work: Work) -> Mapping[str, Any] | None:
+    """The last line of its run's log, or how many of its steps are done and which comes next."""
+    if not work.steps:
+        return _last_line(work.run)
+    done = sum(path.exists() for path in work.steps)
+    return {"stage": work.steps[min(done, len(work.steps) - 1)].parent.name, "done": done}
 
 
 def _last_line(run: Path | None) -> Mapping[str, Any] | None:

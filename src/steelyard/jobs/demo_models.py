@@ -4,10 +4,11 @@ Wang, Zhao, Yatskar, Chang, Ordonez: Balanced Datasets Are Not Enough, ICCV 2019
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from steelyard.jobs.demo_augmentation import AugmentationSize
 from steelyard.jobs.training_config import TrainingConfig, read_config
 
 WORLD_FILE = "world.yaml"
@@ -27,6 +28,7 @@ class DemoSize:
         image_epochs: of the adversary at the image.
         noise: scales of the noise on the embedding.
         rounds: of the attackers in each audit.
+        augmentation: of the chapter on pairs of generated images.
     """
 
     train: int = 6_000
@@ -38,19 +40,32 @@ class DemoSize:
     image_epochs: int = 3
     noise: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
     rounds: int = 3
+    augmentation: AugmentationSize = field(default_factory=AugmentationSize)
 
 
 WHOLE = DemoSize()
 FAST = DemoSize(
     train=2_400,
     val=600,
-    test=1_500,
+    test=1_300,
     epochs=11,
     balanced_epochs=13,
     further_epochs=6,
     image_epochs=3,
     noise=(0.0, 0.5, 1.0),
     rounds=1,
+    augmentation=AugmentationSize(
+        train=1_000,
+        val=250,
+        test=800,
+        epochs=5,
+        oracle_train=800,
+        oracle_epochs=3,
+        fit=500,
+        validate=200,
+        pairs=250,
+        judged=200,
+    ),
 )
 
 

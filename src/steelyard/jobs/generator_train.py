@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steelyard.base.errors import InputError
 from steelyard.datasets.catalog import open_dataset
@@ -115,8 +116,8 @@ def run_generator_training(
     return launch(config.training.engine(), work)
 
 
-def real_images(config: GeneratorConfig, dataset: Dataset | None = None) -> Pixels:
-    """`[n, side, side, 3]`: the images that the generator learns from, at its last size.
+def real_images(config: GeneratorConfig, dataset: Dataset | None = None) -> tuple[Pixels, NDArray[np.uint8] | None]:
+    """`[n, side, side, 3]`: the images that the generator learns from, at its last size; with a guide, their labels.
 
     Raises:
         InputError: the data set or an image is not what it must be.
@@ -126,8 +127,17 @@ def real_images(config: GeneratorConfig, dataset: Dataset | None = None) -> Pixe
         dataset = open_dataset(data.name, data.source, data.options())
     table = rows_of(dataset.labels(), data.split)
     table = table if data.limit is None else table.take(np.arange(min(data.limit, len(table))))
-    side = side_of(len(config.training.depths) - 1)
-    return read_squares(dataset, table, side, on_bad_image=data.on_bad_image)
+    side, labels = side_of(len(config.training.depths) - 1), None
+    if config.training.guide:
+        if data.on_bad_image != "raise":
+            raise InputError(
+                "data.on_bad_image: expected raise with training.guide, as labels go with images, found skip"
+            )
+        groups = table.groups[:, None] == np.arange(
+            1, len(table.group_names)
+        )  # the first group is neither of the others
+        labels = np.concatenate([table.matrix(), groups], axis=1).astype(np.uint8)
+    return read_squares(dataset, table, side, on_bad_image=data.on_bad_image), labels
 
 
 def _train(
@@ -146,16 +156,16 @@ def _train(
         progress = silent
     with _new_run(folder, config) if first and not resume else nullcontext():
         progress("reading images")
-        images = real_images(config, dataset)
+        images, labels = real_images(config, dataset)
         progress(f"training on {len(images):,} images of {images.shape[1]} px")
-        real = GrowingImages(images, seed=config.training.seed, flip=config.training.flip)
+        real = GrowingImages(images, seed=config.training.seed, flip=config.training.flip, labels=labels)
         with on_stderr(quiet=quiet or not first) as display:
             index = train_progressive(
                 fabric,
                 real,
                 config.training,
                 folder,
-                trained_on=_named(config.data, len(images)),
+                trained_on=_named(config.data, len(images), guide=config.training.guide > 0),
                 go_on=resume,
                 display=display,
             )
@@ -169,8 +179,9 @@ def _train(
     return TrainedGenerator(folder=folder, steps=index.step, images=len(images))
 
 
-def _named(data: GeneratorData, images: int) -> str:
-    return f"{images:,} {data.split} images of {data.name or data.source}"
+def _named(data: GeneratorData, images: int, *, guide: bool) -> str:
+    guided = ", guided by their labels" if guide else ""
+    return f"{images:,} {data.split} images of {data.name or data.source}{guided}"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ What a step sees is a function of the seed, the step and the process alone: trai
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -55,14 +56,16 @@ def read_squares(
 class GrowingImages:
     """Batches of real images for each scale and step."""
 
-    def __init__(self, images: Pixels, *, seed: int, flip: bool) -> None:
+    def __init__(self, images: Pixels, *, seed: int, flip: bool, labels: NDArray[np.integer] | None = None) -> None:
         """Nothing is halved yet.
 
         Args:
             images: `[n, side, side, 3]`; side 4 · 2^s for a whole s.
             seed: of their order and of the flips.
             flip: mirror half of them left to right.
+            labels: `[n, t]` of 0 and 1, for a guide; None for none.
         """
+        self.labels = np.empty((len(images), 0)) if labels is None else labels
         self._full, self._seed, self._flip = images, seed, flip
         self._held: tuple[int, Pixels] | None = None
         self._order: tuple[int, Rows] | None = None
@@ -82,8 +85,7 @@ class GrowingImages:
         Returns:
             `[count, 3, side, side]` float32 in [−1, 1].
         """
-        places = np.arange(first, first + count)
-        rows = np.array([self._row(int(place)) for place in places])
+        rows = self._rows(first, count)
         real = torch.from_numpy(self._at(side)[rows]).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
         if self._flip:
             mirrored = stream(self._seed, "flips", first).random(count) < 0.5
@@ -92,6 +94,13 @@ class GrowingImages:
             old = functional.interpolate(functional.avg_pool2d(real, 2), scale_factor=2.0, mode="nearest")
             real = alpha * old + (1 - alpha) * real
         return real
+
+    def labels_of(self, *, first: int, count: int) -> Tensor:
+        """`[count, t]` float32: the labels of the images of `batch`."""
+        return torch.from_numpy(self.labels[self._rows(first, count)].astype(np.float32))
+
+    def _rows(self, first: int, count: int) -> Rows:
+        return np.array([self._row(place) for place in range(first, first + count)])
 
     def _row(self, place: int) -> int:
         epoch, at = divmod(place, len(self))

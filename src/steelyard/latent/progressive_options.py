@@ -25,6 +25,8 @@ class ProgressiveOptions:
         penalty: weight of the gradient penalty.
         penalty_every: the penalty is computed in each so-manieth step and multiplied by as much; 1 for each step.
         drift: weight of the squared values of real images.
+        guide: weight of the guide: attributes come to lie on the two sides of hyperplanes in z, as the labels of the
+            images have them; 0 for a generator that is told of no labels.
         critic_steps: steps of the critic before each step of the generator.
         half_life: images after which the smoothed generator has forgotten half of what it was.
         flip: show half of the images mirrored left to right.
@@ -50,6 +52,7 @@ class ProgressiveOptions:
     penalty: float = 10.0
     penalty_every: int = 1
     drift: float = 1e-3
+    guide: float = 0.0
     critic_steps: int = 1
     half_life: float = 10_000.0
     flip: bool = False
@@ -80,7 +83,7 @@ class ProgressiveOptions:
         _check("fade_images", self.fade_images, "0 at the first scale", self.fade_images[0] == 0)
         for name in ("rate", "half_life"):
             _check(name, getattr(self, name), "a positive number", 0 < getattr(self, name) < math.inf)
-        for name in ("penalty", "drift"):
+        for name in ("penalty", "drift", "guide"):
             _check(name, getattr(self, name), "0 or more", 0 <= getattr(self, name) < math.inf)
         _check("beta2", self.beta2, "a number from 0 to below 1", 0 <= self.beta2 < 1)
         self.engine()

@@ -39,13 +39,13 @@ class Position:
 class Players:
     """Generator, critic, the smoothed generator, and both optimisers; a new scale begins with new optimisers."""
 
-    def __init__(self, fabric: "Fabric", options: ProgressiveOptions) -> None:
-        """With first weights that the seed decides, the same in every process."""
+    def __init__(self, fabric: "Fabric", options: ProgressiveOptions, *, labels: int = 0) -> None:
+        """With first weights that the seed decides, the same in every process; the critic knows so many labels."""
         self._options = options
         with seeded(options.seed, "generator"):
             generator = ProgressiveGenerator(options.latent_dim, options.depths)
         with seeded(options.seed, "progressive critic"):
-            critic = ProgressiveCritic(options.depths)
+            critic = ProgressiveCritic(options.depths, labels=labels)
         self.generator = generator.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.critic = critic.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
@@ -91,7 +91,7 @@ class Players:
 
 def identity(options: ProgressiveOptions, plan: tuple[Growth, ...], images: int, processes: int) -> dict[str, Any]:
     """What must not change between a run and its going on."""
-    same = ("latent_dim", "depths", "batch_sizes", "rate", "beta2", "penalty", "penalty_every", "drift")
+    same = ("latent_dim", "depths", "batch_sizes", "rate", "beta2", "penalty", "penalty_every", "drift", "guide")
     named = {name: getattr(options, name) for name in (*same, "critic_steps", "half_life", "flip", "seed")}
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in named.items()}
     steps = [[growth.fade, growth.steps] for growth in plan]

@@ -19,6 +19,7 @@ from steelyard.base.errors import InputError
 from steelyard.base.random import stream
 from steelyard.latent.pixels import to_uint8
 from steelyard.latent.progressive_file import save_generator
+from steelyard.latent.progressive_guide import Guide, guidance
 from steelyard.latent.progressive_images import GrowingImages
 from steelyard.latent.progressive_log import GrowthLog
 from steelyard.latent.progressive_loss import average_gradients, drift, follow, gradient_penalty, keep_of
@@ -88,6 +89,7 @@ class _Run:
     trained_on: str
     display: Display
     plan: tuple[Growth, ...] = field(init=False)
+    guide: Guide | None = field(init=False)
     players: Players = field(init=False)
     position: Position = field(init=False, default=Position())
     _log: GrowthLog = field(init=False)
@@ -100,7 +102,8 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.plan = plan_growth(self.options, self.fabric.world_size)
-        self.players = Players(self.fabric, self.options)
+        self.guide = Guide.of(self.real.labels, latent_dim=self.options.latent_dim) if self.options.guide else None
+        self.players = Players(self.fabric, self.options, labels=self.guide.labels if self.guide else 0)
         self._window = LossWindow(self.fabric)
         self._same = identity(self.options, self.plan, len(self.real), self.fabric.world_size)
 
@@ -165,7 +168,7 @@ class _Run:
         losses: dict[str, Tensor] = {}
         for number in range(self.options.critic_steps):
             losses = self._critic_step(alpha, number)
-        losses["generator"] = self._generator_step(alpha)
+        losses |= self._generator_step(alpha)
         keep = keep_of(self.growth.images, self.options.half_life)
         follow(self.players.average, self.players.generator, keep)
         return losses
@@ -177,10 +180,14 @@ class _Run:
         with self.fabric.autocast():
             with torch.no_grad():
                 fake = self._fake(alpha, "critic", number)
-            of_real, of_fake = see(real), see(fake)
+            (of_real, logits), of_fake = critic.judge(real, scale=self.growth.scale, alpha=alpha), see(fake)
         distance, squares = of_real.mean() - of_fake.mean(), drift(of_real)
-        (options.drift * squares - distance).backward()
         losses = {"distance": distance, "drift": squares}
+        loss = options.drift * squares - distance
+        if self.guide is not None:
+            losses["labels"] = guidance(logits, self._labels(number))
+            loss = loss + options.guide * losses["labels"]
+        loss.backward()
         if options.penalty and (self.step * options.critic_steps + number) % options.penalty_every == 0:
             mix = torch.from_numpy(self._stream("mix", number).random(len(real), dtype="float32"))
             losses["penalty"] = gradient_penalty(see, real, fake, mix.to(self.fabric.device))
@@ -188,15 +195,21 @@ class _Run:
         self._update("critic", critic)
         return losses
 
-    def _generator_step(self, alpha: float) -> Tensor:
+    def _generator_step(self, alpha: float) -> dict[str, Tensor]:
         critic = self.players.critic.requires_grad_(False)
         with self.fabric.autocast():
-            fake = self._fake(alpha, "generator", 0)
-            loss = -critic(fake, scale=self.growth.scale, alpha=alpha).mean()
+            latents = self._latents("generator", 0)
+            fake = self.players.generator(latents, scale=self.growth.scale, alpha=alpha)
+            values, logits = critic.judge(fake, scale=self.growth.scale, alpha=alpha)
+        losses = {"generator": -values.mean()}
+        loss = losses["generator"]
+        if self.guide is not None:
+            losses["shown"] = guidance(logits, self.guide.wanted(latents))
+            loss = loss + self.options.guide * losses["shown"]
         loss.backward()
         critic.requires_grad_(True)
         self._update("generator", self.players.generator)
-        return cast(Tensor, loss)
+        return losses
 
     def _update(self, name: str, module: nn.Module) -> None:
         if self.fabric.world_size > 1:
@@ -207,16 +220,27 @@ class _Run:
 
     def _real(self, alpha: float, number: int) -> Tensor:
         """The next real images, this process's share of them."""
-        count = self.options.batch_sizes[self.growth.scale]
-        first = self.images + (number * self.fabric.world_size + self.fabric.global_rank) * count
+        first, count = self._span(number)
         real = self.real.batch(side_of(self.growth.scale), alpha, first=first, count=count)
         return real.to(self.fabric.device).contiguous(memory_format=torch.channels_last)
 
-    def _fake(self, alpha: float, *names: str | int) -> Tensor:
+    def _labels(self, number: int) -> Tensor:
+        """Their labels."""
+        first, count = self._span(number)
+        return self.real.labels_of(first=first, count=count).to(self.fabric.device)
+
+    def _span(self, number: int) -> tuple[int, int]:
+        """Which images of the endless row this process sees next: the first, and how many."""
+        count = self.options.batch_sizes[self.growth.scale]
+        return self.images + (number * self.fabric.world_size + self.fabric.global_rank) * count, count
+
+    def _latents(self, *names: str | int) -> Tensor:
         count = self.options.batch_sizes[self.growth.scale]
         drawn = sphere_latents(count, self.options.latent_dim, self._stream(*names))
-        latents = torch.from_numpy(drawn).to(self.fabric.device)
-        return cast(Tensor, self.players.generator(latents, scale=self.growth.scale, alpha=alpha))
+        return torch.from_numpy(drawn).to(self.fabric.device)
+
+    def _fake(self, alpha: float, *names: str | int) -> Tensor:
+        return cast(Tensor, self.players.generator(self._latents(*names), scale=self.growth.scale, alpha=alpha))
 
     def _stream(self, *names: str | int) -> Any:
         return stream(self.options.seed, *names, self.step, self.fabric.global_rank)

@@ -161,11 +161,16 @@ class ProgressiveCritic(nn.Module):
         from_rgb: each scale's layer from pixels to features.
         blocks: two convolutions of each scale from 8 pixels on; the map is halved after them.
         last: the convolution at 4 × 4 pixels.
-        dense: two linear layers, to the value.
+        dense: two linear layers, to the value and the logits of labels.
     """
 
-    def __init__(self, depths: Sequence[int], *, channels: int = 3) -> None:
+    def __init__(self, depths: Sequence[int], *, channels: int = 3, labels: int = 0) -> None:
         """Parameters are drawn from PyTorch's generator: see `initialising.seeded`.
+
+        Args:
+            depths: channels of each scale, 1 scale or more.
+            channels: of an image.
+            labels: t, that it recognises beside its value; 0 for none.
 
         Raises:
             InputError: a number below 1, or no scale.
@@ -178,7 +183,7 @@ class ProgressiveCritic(nn.Module):
             for before, depth in pairwise(depths)
         )
         self.last = EqualisedConv2d(depths[0] + 1, depths[0], 3)
-        self.dense = nn.ModuleList([EqualisedLinear(16 * depths[0], depths[0]), EqualisedLinear(depths[0], 1)])
+        self.dense = nn.ModuleList([EqualisedLinear(16 * depths[0], depths[0]), EqualisedLinear(depths[0], 1 + labels)])
 
     def forward(self, images: Tensor, *, scale: int | None = None, alpha: float = 0.0) -> Tensor:
         """The critic's values.
@@ -191,6 +196,10 @@ class ProgressiveCritic(nn.Module):
         Returns:
             `[b]`, any number: higher for images that look real.
         """
+        return self.judge(images, scale=scale, alpha=alpha)[0]
+
+    def judge(self, images: Tensor, *, scale: int | None = None, alpha: float = 0.0) -> tuple[Tensor, Tensor]:
+        """The critic's values `[b]`, as `forward`, and its logits of the labels `[b, t]`."""
         scale = len(self.depths) - 1 if scale is None else scale
         x = _activated(self.from_rgb[scale](images))
         for number in range(scale, 0, -1):
@@ -206,8 +215,8 @@ class ProgressiveCritic(nn.Module):
         # Rounded to 16 bits, values of several units would differ by less than their own steps.
         with torch.autocast(x.device.type, enabled=False):
             x = _activated(self.dense[0](x.float().flatten(1)))
-            value: Tensor = self.dense[1](x)
-        return value.squeeze(-1)
+            said: Tensor = self.dense[1](x)
+        return said[:, 0], said[:, 1:]
 
 
 def side_of(scale: int) -> int:

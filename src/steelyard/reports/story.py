@@ -125,21 +125,22 @@ def results_record(story: Story) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "models": [
-            {"name": row.name, **{name: _figure(row.estimate(name), row.reason(name)) for name in _RECORDED}}
+            {"name": row.name, **{name: figure_record(row.estimate(name), row.reason(name)) for name in _RECORDED}}
             for row in story.models
         ],
         "noise_curve": [
             {
                 "scale": point.scale,
-                "f1_macro": _figure(point.f1_macro, _NOT_MEASURED),
-                "amplification": _figure(point.amplification, point.reason or _NOT_MEASURED),
+                "f1_macro": figure_record(point.f1_macro, _NOT_MEASURED),
+                "amplification": figure_record(point.amplification, point.reason or _NOT_MEASURED),
             }
             for point in story.noise
         ],
     }
 
 
-def _figure(found: Estimate | None, reason: str) -> dict[str, float | str | None]:
+def figure_record(found: Estimate | None, reason: str) -> dict[str, float | str | None]:
+    """A figure as `{"value", "low", "high"}`; an undefined one has null for all three, and its reason."""
     if found is None or not math.isfinite(found.value):
         return {"value": None, "low": None, "high": None, "reason": reason}
     return {"value": found.value, "low": found.low, "high": found.high}

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from steelyard.base.estimate import Estimate
-from steelyard.metrics.catalog import WANG_2019, XU
+from steelyard.metrics.catalog import RAMASWAMY, WANG_2019, XU
 from steelyard.reports.figures import naming, typeset, unit, write_digits, write_interval
 from steelyard.reports.frontier import frontier
 from steelyard.reports.page import render
 from steelyard.reports.references import reference
 from steelyard.reports.story import MEASURES, ModelRow, Story
+from steelyard.reports.story_augmentation import SHOWN, AugmentationChapter, measure_lines, rate_lines
 from steelyard.reports.story_sentences import chapters, headline
 
 _ORDER = (
@@ -48,14 +49,18 @@ class ModelTable:
     reasons: tuple[tuple[str, str, str], ...]
 
 
-def demo_page(story: Story, *, chapter: Mapping[str, Any] | None = None) -> str:
+def demo_page(
+    story: Story, *, chapter: Mapping[str, Any] | None = None, augmentation: AugmentationChapter | None = None
+) -> str:
     """The page, one HTML file that loads nothing.
 
     Args:
         story: what was measured.
         chapter: what `imsitu_chapter.html` needs (`rows`, `chart`, `at_f1`, `published_at_f1`, `groups`), to append
             the figures of imSitu's real labels; None leaves them out.
+        augmentation: what training on pairs of generated images came to; None leaves it out.
     """
+    papers = (WANG_2019, XU) if augmentation is None else (WANG_2019, XU, RAMASWAMY)
     who = f"“{story.protected}”"
     context = {
         "story": story,
@@ -67,10 +72,21 @@ def demo_page(story: Story, *, chapter: Mapping[str, Any] | None = None) -> str:
         "frontier": frontier(story),
         "table": model_table(story),
         "gallery": story.gallery,
+        "augmentation": None if augmentation is None else _augmentation(augmentation),
         "imsitu": chapter,
-        "references": tuple(sorted(reference(paper) for paper in (WANG_2019, XU))),
+        "references": tuple(sorted(reference(paper) for paper in papers)),
     }
     return render("story.html", context)
+
+
+def _augmentation(chapter: AugmentationChapter) -> dict[str, Any]:
+    report = chapter.report
+    return {
+        "chapter": chapter,
+        "measures": () if report is None else measure_lines(report),
+        "rates": () if report is None else rate_lines(report),
+        "shown": SHOWN,
+    }
 
 
 def model_table(story: Story) -> ModelTable:
