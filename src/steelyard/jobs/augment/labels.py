@@ -42,7 +42,8 @@ def train_classifiers(work: Work, folder: Path) -> Made:
         files += train_once(work, folder / file_name(name), work.real(attributes))
         thresholds |= thresholds_of(folder / file_name(name))
     write_text(folder / THRESHOLDS, dump_json(thresholds))
-    says = f"{len(classifier_runs(work)):,} classifiers of {len(thresholds):,} attributes"
+    count = len(classifier_runs(work))
+    says = f"{count:,} {'classifier' if count == 1 else 'classifiers'} of {len(thresholds):,} attributes"
     return Made((*files, folder / THRESHOLDS), says, {"thresholds": thresholds})
 
 

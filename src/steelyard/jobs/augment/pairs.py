@@ -47,9 +47,10 @@ def make_pairs(work: Work, folder: Path) -> Made:
         records += _records(work, targets, kept, seen)
     if work.config.pairs.images == "disk":
         _store(work, folder, rows)
-    says = f"{len(rows):,} pairs of each of {len(shares):,} kinds"
+    says = f"{len(rows):,} pairs" + (f" of each of {len(shares):,} kinds" if len(shares) > 1 else "")
     if work.config.pairs.filter != "none":
-        says += f", of which the filter leaves {min(shares):.1%} to {max(shares):.1%}"
+        most = f" to {max(shares):.1%}" if len(shares) > 1 else ""
+        says += f", of which the filter leaves {min(shares):.1%}{most}"
     return Made(tuple(files), says, {"rates": records, "pairs": len(rows)})
 
 
