@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from steelyard.base.estimate import Estimate
-from steelyard.jobs.augment.config import AugmentConfig, read_augment
+from steelyard.jobs.augment.config import AugmentConfig, Model, read_augment
 from steelyard.jobs.augment.run import run_augment
 from steelyard.jobs.progress import in_lines
 from steelyard.reports.augment.report import AugmentReport, OracleRow
@@ -25,6 +25,7 @@ SEEDS = tuple(int(seed) for seed in os.environ.get("SEEDS", "0,1,2").split(","))
 CONFIG = Path("configs/portraits-augment.yaml")
 WORLD = {"name": "portraits", "size": 32, "faint": 0.3, "noise": 0.06, "train": 6_000, "val": 2_000, "test": 6_000}
 FILTERS = ("none", "annotators")
+MODELS: tuple[Model, ...] = ("plain", "augmented", "reweighed")
 MEASURES = ("ap", "deo_absolute", "ba_absolute", "kl")
 
 
@@ -44,7 +45,7 @@ def measure(folder: Path, seed: int) -> Mapping[str, AugmentReport]:
     world = folder / "world.yaml"
     world.write_text(yaml.safe_dump({**WORLD, "seed": seed}), encoding="utf-8")
     first = replace(read_augment(CONFIG), seed=seed)
-    config = replace(first, data=replace(first.data, source=str(world)))
+    config = replace(first, data=replace(first.data, source=str(world)), models=MODELS)
     reports = {}
     for name in FILTERS:
         out = folder / name
