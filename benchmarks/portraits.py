@@ -23,7 +23,7 @@ from steelyard.reports.augment.report import AugmentReport, OracleRow
 
 SEEDS = tuple(int(seed) for seed in os.environ.get("SEEDS", "0,1,2").split(","))
 CONFIG = Path("configs/portraits-augment.yaml")
-WORLD = {"name": "portraits", "size": 32, "faint": 0.3, "noise": 0.06, "train": 6_000, "val": 2_000, "test": 6_000}
+WORLD = {"size": 32, "faint": 0.3, "noise": 0.06, "train": 6_000, "val": 2_000, "test": 6_000}
 FILTERS = ("none", "annotators")
 MODELS: tuple[Model, ...] = ("plain", "augmented", "reweighed")
 MEASURES = ("ap", "deo_absolute", "ba_absolute", "kl")

@@ -181,8 +181,14 @@ def test_nothing_to_monitor_is_found_before_training(desk: Path, mode: str) -> N
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("--data.name scene", "data.name: expected coco, imsitu, celeba, table, scenes, found 'scene'; choose one"),
-        ("--data.targets a", "data.targets: expected with data.name celeba, table, found with scenes; drop the option"),
+        (
+            "--data.name scene",
+            "data.name: expected coco, imsitu, celeba, table, scenes, portraits, found 'scene'; choose one",
+        ),
+        (
+            "--data.targets a",
+            "data.targets: expected with data.name celeba, table, portraits, found with scenes; drop the option",
+        ),
         (
             "--data.name table --data.source t.csv",
             "data.protected: expected the column of the protected attribute of a table, found none; name it",

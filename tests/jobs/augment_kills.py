@@ -14,9 +14,9 @@ import torch
 import torch.utils.tensorboard  # loaded before the fork, for all
 from augment_world import Faces, Linear, options
 
+from steelyard.jobs.augment import steps as augment_steps
 from steelyard.jobs.augment.config import read_augment
 from steelyard.jobs.augment.run import STEPS, run_augment
-from steelyard.jobs.augment.run import steps as augment_steps
 
 MORE = {
     "oracle": {"model": {"name": "compact", "width": 4},

@@ -85,4 +85,3 @@ def learned(folder, guide):
 def test_a_guided_generator_shows_a_label_on_its_side_and_another_does_not(tmp_path):
     assert learned(tmp_path / "guided", guide=5.0) > 0.9
     assert abs(learned(tmp_path / "free", guide=0.0) - 0.5) < 0.25, "the control: no side was asked for"
-
