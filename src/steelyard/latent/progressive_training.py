@@ -147,15 +147,13 @@ class _Run:
     def _scale(self) -> None:
         """The rest of one scale."""
         growth = self.growth
-        name = f"{side_of(growth.scale)} px ({growth.scale + 1}/{len(self.plan)})"
-        self.display.begin(name, growth.steps, done=self.position.step)
+        self.display.begin(f"{side_of(growth.scale)} px", growth.steps, done=self.position.step)
         while self.position.step < growth.steps:
             alpha = growth.alpha(self.position.step)
             self._window.add(self.step, self._both(alpha))
             self.position = Position(growth.scale, self.position.step + 1)
             self.display.advance(growth.images)
-            done = self.position.step
-            ends = done == growth.steps
+            ends = (done := self.position.step) == growth.steps
             if done in (growth.fade, growth.steps) or self.step % self.options.grid_steps == 0:
                 self._grid(alpha)
             if ends or self.step % self.options.log_steps == 0:
@@ -181,9 +179,8 @@ class _Run:
             with torch.no_grad():
                 fake = self._fake(alpha, "critic", number)
             (of_real, logits), of_fake = critic.judge(real, scale=self.growth.scale, alpha=alpha), see(fake)
-        distance, squares = of_real.mean() - of_fake.mean(), drift(of_real)
-        losses = {"distance": distance, "drift": squares}
-        loss = options.drift * squares - distance
+        losses = {"distance": of_real.mean() - of_fake.mean(), "drift": drift(of_real)}
+        loss = options.drift * losses["drift"] - losses["distance"]
         if self.guide is not None:
             losses["labels"] = guidance(logits, self._labels(number))
             loss = loss + options.guide * losses["labels"]
@@ -201,8 +198,8 @@ class _Run:
             latents = self._latents("generator", 0)
             fake = self.players.generator(latents, scale=self.growth.scale, alpha=alpha)
             values, logits = critic.judge(fake, scale=self.growth.scale, alpha=alpha)
-        losses = {"generator": -values.mean()}
-        loss = losses["generator"]
+        loss = -values.mean()
+        losses = {"generator": loss}
         if self.guide is not None:
             losses["shown"] = guidance(logits, self.guide.wanted(latents))
             loss = loss + self.options.guide * losses["shown"]
@@ -236,8 +233,9 @@ class _Run:
 
     def _latents(self, *names: str | int) -> Tensor:
         count = self.options.batch_sizes[self.growth.scale]
-        drawn = sphere_latents(count, self.options.latent_dim, self._stream(*names))
-        return torch.from_numpy(drawn).to(self.fabric.device)
+        return torch.from_numpy(sphere_latents(count, self.options.latent_dim, self._stream(*names))).to(
+            self.fabric.device
+        )
 
     def _fake(self, alpha: float, *names: str | int) -> Tensor:
         return cast(Tensor, self.players.generator(self._latents(*names), scale=self.growth.scale, alpha=alpha))
