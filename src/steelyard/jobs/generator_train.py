@@ -4,10 +4,9 @@
 `tensorboard/`, `samples/` (grids of the same latents as training goes on).
 """
 
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -26,9 +25,8 @@ from steelyard.jobs.generator_config import (
     read_generator_config,
     require_same_generator,
 )
-from steelyard.jobs.output import check_folder
 from steelyard.jobs.progress import Progress, silent
-from steelyard.jobs.run_folder import CONFIG, PROVENANCE, require_no_run
+from steelyard.jobs.run_folder import CONFIG, PROVENANCE, new_run
 from steelyard.latent.progressive_images import GrowingImages, read_squares
 from steelyard.latent.progressive_training import WEIGHTS, train_progressive
 from steelyard.models.progressive import side_of
@@ -154,7 +152,7 @@ def _train(
     start, folder, first = time.monotonic(), Path(config.out), fabric.is_global_zero
     if not first:
         progress = silent
-    with _new_run(folder, config) if first and not resume else nullcontext():
+    with new_run(folder, config.to_yaml()) if first and not resume else nullcontext():
         progress("reading images")
         images, labels = real_images(config, dataset)
         progress(f"training on {len(images):,} images of {images.shape[1]} px")
@@ -182,28 +180,3 @@ def _train(
 def _named(data: GeneratorData, images: int, *, guide: bool) -> str:
     guided = ", guided by their labels" if guide else ""
     return f"{images:,} {data.split} images of {data.name or data.source}{guided}"
-
-
-@contextmanager
-def _new_run(folder: Path, config: GeneratorConfig) -> Iterator[None]:
-    """A run's folder, begun; what was written goes again where the work fails before the first checkpoint.
-
-    Raises:
-        InputError: it holds a run, or cannot be made or written to.
-    """
-    require_no_run(folder)
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    check_folder(folder)
-    try:
-        write_text(folder / CONFIG, config.to_yaml())
-        yield
-    except Exception:
-        if not (folder / "checkpoints" / "index.json").exists():
-            for name in (CONFIG, "metrics.jsonl", WEIGHTS):
-                (folder / name).unlink(missing_ok=True)
-            for name in ("tensorboard", "samples"):
-                shutil.rmtree(folder / name, ignore_errors=True)
-            for path in (folder / "checkpoints", *made):
-                if path.is_dir() and not any(path.iterdir()):
-                    path.rmdir()
-        raise

@@ -19,6 +19,7 @@ from steelyard.jobs.output import check_folder
 from steelyard.jobs.run_tables import PROVENANCE as PROVENANCE
 from steelyard.jobs.run_tables import run_tables
 from steelyard.jobs.training_config import TrainingConfig, read_config, require_same
+from steelyard.latent.generators import RUN_WEIGHTS
 from steelyard.reports.provenance import provenance
 from steelyard.reports.records import dump_json, load_json, write_text
 from steelyard.tables import Joined, LabelTable, join
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 CONFIG, SUBSET, AUDIT = "config.yaml", "subset.parquet", "audit"
 _PACKAGES = ("torch", "torchvision", "lightning", "safetensors")
+_BEGUN = (CONFIG, PROVENANCE, SUBSET, RUN_WEIGHTS, "metrics.jsonl", "tensorboard", "samples")
+"""What a run, of a classifier or a generator, may have written before its first checkpoint."""
 
 
 def kept_config(run: Path) -> TrainingConfig:
@@ -81,21 +84,28 @@ def with_kept_subset(config: TrainingConfig, run: Path) -> TrainingConfig:
 
 
 @contextmanager
-def new_run(folder: Path, config: TrainingConfig) -> Iterator[None]:
+def new_run(folder: Path, text: str) -> Iterator[None]:
     """A run's folder, begun; what was written goes again where the work fails before the first checkpoint.
+
+    What lay in the folder before stays, whatever its name.
+
+    Args:
+        folder: of the run.
+        text: its configuration, as YAML.
 
     Raises:
         InputError: it holds a run, or cannot be made or written to.
     """
     require_no_run(folder)
     made = [path for path in (folder, *folder.parents) if not path.exists()]
+    own = [folder / name for name in _BEGUN if not (folder / name).exists()]
     check_folder(folder)
     try:
-        write_text(folder / CONFIG, config.to_yaml())
+        write_text(folder / CONFIG, text)
         yield
     except Exception:
         if not (folder / "checkpoints" / "index.json").exists():
-            _leave(folder, made)
+            _leave(own, [folder / "checkpoints", *made])
         raise
 
 
@@ -166,10 +176,13 @@ def kept_tables(run: Path) -> Joined:
     return join(*run_tables(run))
 
 
-def _leave(folder: Path, made: Sequence[Path]) -> None:
-    for name in (CONFIG, PROVENANCE, SUBSET, "metrics.jsonl"):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "tensorboard", ignore_errors=True)
-    for path in (folder / "checkpoints", *made):
+def _leave(own: Sequence[Path], made: Sequence[Path]) -> None:
+    """Remove what a run began, and folders that are empty then."""
+    for path in own:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    for path in made:
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()

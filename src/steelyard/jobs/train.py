@@ -118,7 +118,7 @@ def run_training(
     data = open_data(told, dataset=dataset, progress=progress)
     require_splits(data)
     first = _is_first()
-    with new_run(folder, config) if first and not resume else nullcontext():
+    with new_run(folder, config.to_yaml()) if first and not resume else nullcontext():
         if first:
             write_provenance(folder, config, data.task, data.labels, command=command)
             if config.data.alpha is not None and not resume:
