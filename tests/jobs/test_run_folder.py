@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from steelyard.jobs.run_folder import new_run  # noqa: E402
+from steelyard.jobs.run_folder import new_run
 
 pytestmark = pytest.mark.torch
 
