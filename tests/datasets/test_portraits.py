@@ -140,6 +140,9 @@ def test_words_stand_for_worlds(tmp_path: Path) -> None:
     assert opened("default").settings == PortraitsSettings()
     assert opened("independent").settings == PortraitsSettings(correlation=0.0)
     assert opened("faint").settings.faint > 0
+    skewed = opened("skewed")
+    assert skewed.settings.noise > 0
+    assert len(skewed.labels("train")) == 600
     path = tmp_path / "world.yaml"
     path.write_text(SMALL)
     world = opened(path)
@@ -183,7 +186,7 @@ def test_what_is_wrong_in_the_file_is_one_line_that_names_it(tmp_path: Path, con
 
 
 def test_a_source_that_is_no_file_names_the_words() -> None:
-    with pytest.raises(InputError, match="name a YAML file of settings, or the word default or independent or faint"):
+    with pytest.raises(InputError, match="name a YAML file of settings, or the word default or independent or faint or skewed"):
         opened("defualt")
 
 

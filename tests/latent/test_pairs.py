@@ -149,6 +149,19 @@ def test_images_on_the_fly_and_on_disk_are_the_same_bytes(tmp_path):
         OnDisk(tmp_path, z.ids)
 
 
+def test_noise_is_of_the_size_asked_for_and_belongs_to_the_latent():
+    z = world(40)[0].values
+    clear, noisy = Synthesis(Blocks())(z), Synthesis(Blocks(), batch=7, noise=0.1)(z)
+    unclipped = (clear > 80) & (clear < 175)
+    difference = noisy.astype(float)[unclipped] - clear.astype(float)[unclipped]
+    assert unclipped.mean() > 0.1
+    assert abs(difference.std() / 255 - 0.1) < 0.01
+    assert abs(difference.mean()) < 2.0
+    # Whatever else is made with it: a stored image and one made on the fly are the same.
+    np.testing.assert_array_equal(Synthesis(Blocks(), batch=3, noise=0.1)(z[11:19]), noisy[11:19])
+    assert (Synthesis(Blocks(), noise=0.1)(np.repeat(z[:1], 2, axis=0) + [[0.0], [1e-3]]) != noisy[:1]).any()
+
+
 def test_stored_images_go_on_where_they_stopped_and_damage_is_told(tmp_path):
     z, _ = world(40)
     store(tmp_path, Synthesis(Blocks()), z, mark="m", length=8)

@@ -5,6 +5,7 @@ real ones (trap R12).
 """
 
 import time
+import zlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from steelyard.base.errors import InputError
+from steelyard.base.random import stream
+from steelyard.datasets.scenes.painting import grained
 from steelyard.latent.generator import Generator, Latents
 from steelyard.training.transforms import Pixels, resized
 
@@ -34,14 +37,15 @@ class Synthesis:
         seconds: that making them took.
     """
 
-    def __init__(self, generator: Generator, *, batch: int = 64) -> None:
+    def __init__(self, generator: Generator, *, batch: int = 64, noise: float = 0.0) -> None:
         """Nothing is made yet.
 
         Args:
             generator: of the images.
             batch: latents that it is given at once.
+            noise: standard deviation of noise that every pixel gets, a share of white; the same for the same latent.
         """
-        self.generator, self._batch = generator, batch
+        self.generator, self._batch, self._noise = generator, batch, noise
         self.made, self.seconds = 0, 0.0
 
     @property
@@ -74,9 +78,14 @@ class Synthesis:
                 raise InputError(
                     f"{self.generator.name}: expected images {expected}, found {found}; mend the generator"
                 )
+            if self._noise:
+                images = np.stack([self._with_noise(*pair) for pair in zip(images, part.numpy(), strict=True)])
             self.made += len(part)
             self.seconds += time.perf_counter() - begun
             yield slice(start, start + len(part)), images
+
+    def _with_noise(self, image: Images, latent: Latents) -> Images:
+        return grained(image, self._noise, stream(zlib.crc32(latent.tobytes()), "noise"))
 
 
 def require_width(latents: NDArray[np.floating], generator: Generator, *, source: str = "latents") -> None:

@@ -55,8 +55,11 @@ class PairSection:
             targets'; `onto-plane` stops at the protected plane, where the attribute is undecided; `domain-dependent`
             has a target plane for each group, one target at a time.
         images: `fly` makes images while training asks for them, nothing is stored; `disk` stores them first.
+        noise: standard deviation of noise that every pixel of a generated image gets, a share of white, 0 to 0.5: for
+            real images with noise, which a generator leaves out. The oracle sees images without it.
         filter: which pairs train: all (`none`); those in which the classifiers that labelled G(z) see the change in
-            G(z′), and nothing else change (`annotators`); or those in which the oracle does (`oracle`).
+            G(z′), and nothing else change (`annotators`); or those in which a network does that is trained as the
+            oracle is, and apart from it (`oracle`), so that the oracle can judge what is left.
         smallest_angle: degrees between planes below which nothing is mirrored.
         min_class: latents to fit on that each class of an attribute must have.
         shown: pairs of each kind on the page.
@@ -65,6 +68,7 @@ class PairSection:
     protected: tuple[str, ...] = ()
     way: Way = "mirror"
     images: Literal["fly", "disk"] = "fly"
+    noise: float = 0.0
     filter: Literal["none", "annotators", "oracle"] = "none"
     smallest_angle: float = 5.0
     min_class: int = 10
@@ -73,6 +77,8 @@ class PairSection:
     def __post_init__(self) -> None:
         if not 0 <= self.smallest_angle <= 90:
             raise InputError(f"pairs.smallest_angle: expected degrees from 0 to 90, found {self.smallest_angle:g}")
+        if not 0 <= self.noise <= 0.5:
+            raise InputError(f"pairs.noise: expected a share of white from 0 to 0.5, found {self.noise:g}; change it")
         if self.min_class < 1 or self.shown < 0:
             raise InputError("pairs: expected min_class of 1 or more and shown of 0 or more; change them")
 
@@ -85,14 +91,16 @@ class OracleSection:
         run: folder of a run that scores the attributes, the protected ones among them; null trains one.
         names: attribute → what the run calls it, where that is another name.
         source: other images of the same kind to train it on (a world in which labels do not go with groups).
+        filter_source: images of the same kind for the network of the filter `oracle`; null for those of `source`.
         model: its network.
         training: how it is trained.
-        pairs: that it judges; a filter by the oracle judges all.
+        pairs: that it judges.
     """
 
     run: str | None = None
     names: dict[str, str] = field(default_factory=dict)
     source: str | None = None
+    filter_source: str | None = None
     model: ModelOptions = field(default_factory=ModelOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
     pairs: int = 2_000

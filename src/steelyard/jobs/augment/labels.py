@@ -18,6 +18,7 @@ from steelyard.jobs.augment.work import Work, file_name
 from steelyard.jobs.run_tables import PREDICTIONS
 from steelyard.latent.annotation import Scored, label_scores, require_both, score_latents
 from steelyard.latent.by_id import ByLatent, latent_ids, read_columns, read_latents, write_columns, write_latents
+from steelyard.latent.pixels import Synthesis
 from steelyard.reports.provenance import fingerprint
 from steelyard.reports.records import dump_json, load_json, write_text
 from steelyard.training.launching import launch
@@ -91,6 +92,7 @@ def score_by_runs(
     *,
     mark: str,
     sized: bool = True,
+    synthesis: Synthesis | None = None,
 ) -> Scored:
     """One pass over the images of these latents, scored by all runs.
 
@@ -101,20 +103,22 @@ def score_by_runs(
         folder: for the scores' shards.
         mark: fingerprint of the runs.
         sized: the runs were trained on images of the generator's size, as those of this command are.
+        synthesis: makes the images; None for those that train.
     """
+    makes = synthesis or work.synthesis
     options = replace(work.config.training, devices=1, nodes=1)
     total = f"{len(latents):,} images"
     state = {"done": 0}
 
     def told(count: int) -> None:
         state["done"] += count
-        speed = work.synthesis.made / max(work.synthesis.seconds, 1e-9)
+        speed = makes.made / max(makes.seconds, 1e-9)
         work.progress(f"{state['done']:,} of {total} scored (made at {speed:,.0f} images/s)")
 
     def score(fabric: "Fabric") -> Scored:
-        size = work.synthesis.size if sized else None
+        size = makes.size if sized else None
         scorers = [scorer_of(fabric, run, size, names=names) for run, names in runs.items()]
-        return score_latents(work.synthesis, latents, scorers, folder, mark=mark, told=told)
+        return score_latents(makes, latents, scorers, folder, mark=mark, told=told)
 
     return launch(options, score)
 

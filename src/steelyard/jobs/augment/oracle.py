@@ -1,9 +1,11 @@
 """An independent classifier that judges the pairs, and what it says: how many are flipped, and how many kept.
 
-The classifiers that labelled the latents cannot judge: the planes were fitted to what they say.
+The classifiers that labelled the latents cannot judge: the planes were fitted to what they say. Nor can one that chose
+the pairs: a filter by an oracle has a network of its own, trained as the oracle is and apart from it.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from steelyard.base.errors import InputError
 from steelyard.base.estimate import Estimate
 from steelyard.jobs.audit_quality import wilson
+from steelyard.jobs.augment.config import OracleSection
 from steelyard.jobs.augment.labels import marks_of, score_by_runs
 from steelyard.jobs.augment.steps import Made
 from steelyard.jobs.augment.training import scores_in, thresholds_of, train_once
@@ -23,6 +26,7 @@ from steelyard.reports.records import dump_json, write_text
 from steelyard.tables.messages import complaint, listed
 
 JUDGE = "judge.json"
+_FILTER = "filter"
 
 
 def train_oracle(work: Work, folder: Path) -> Made:
@@ -33,7 +37,7 @@ def train_oracle(work: Work, folder: Path) -> Made:
         return Made((folder / JUDGE,), "none asked for", {})
     files: tuple[Path, ...] = ()
     if oracle.run is None:
-        files = train_once(work, folder / "run", work.oracle_data(oracle), model=oracle.model, training=oracle.training)
+        files = _train(work, oracle, folder / "run", oracle.source)
     run = oracle_run(work)
     kept_config(run)  # refused by its own name, where there is no run
     own = oracle.names
@@ -52,6 +56,11 @@ def train_oracle(work: Work, folder: Path) -> Made:
     least = min(accuracy.values(), key=lambda one: float(one["value"]))
     says = f"of {len(names):,} attributes; the least accurate, {least['of']}: {least['value']:.1%} of test images"
     return Made((*files, folder / JUDGE), says, {"accuracy": accuracy})
+
+
+def _train(work: Work, oracle: OracleSection, folder: Path, source: str | None) -> tuple[Path, ...]:
+    data, images = work.oracle_data(source)
+    return train_once(work, folder, images, data=data, model=oracle.model, training=oracle.training)
 
 
 def oracle_run(work: Work) -> Path:
@@ -77,11 +86,26 @@ def judged(work: Work, latents: ByLatent, folder: Path) -> ByLatent:
     """The oracle's labels of the images of latents."""
     run = oracle_run(work)
     assert work.config.oracle is not None
+    names = [own_name(work.config.oracle.names, name) for name in kept_task(run).target_names]
     # A run of the user's own saw images of its own size.
     sized = work.config.oracle.run is None
-    names = [own_name(work.config.oracle.names, name) for name in kept_task(run).target_names]
-    scored = score_by_runs(work, {run: names}, latents, folder, mark=marks_of(work, (run,)), sized=sized)
-    return label_scores(scored.table, oracle_thresholds(work))
+    return label_scores(_scored(work, run, names, latents, folder, sized=sized), oracle_thresholds(work))
+
+
+def sifted(work: Work, latents: ByLatent, folder: Path) -> ByLatent:
+    """The labels that the filter's own network gives the images of latents; it is trained when it is first asked."""
+    run, oracle = work.path("pairs") / _FILTER, work.config.oracle
+    assert oracle is not None
+    apart = replace(oracle, training=replace(oracle.training, seed=oracle.training.seed + 1))
+    _train(work, apart, run, oracle.filter_source or oracle.source)
+    names = kept_task(run).target_names
+    return label_scores(_scored(work, run, names, latents, folder, sized=True), thresholds_of(run))
+
+
+def _scored(work: Work, run: Path, names: Sequence[str], latents: ByLatent, folder: Path, *, sized: bool) -> ByLatent:
+    """What one run says of the images of latents, without any noise that is added to them."""
+    clear, mark = work.clear_synthesis, marks_of(work, (run,))
+    return score_by_runs(work, {run: names}, latents, folder, mark=mark, sized=sized, synthesis=clear).table
 
 
 def agreement(

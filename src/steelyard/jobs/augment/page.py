@@ -44,7 +44,7 @@ _WAYS = {
 _FILTERS = {
     "none": "",
     "annotators": "The classifiers that labelled G(z) see the change in G(z′), and nothing else change.",
-    "oracle": "The oracle sees the change in G(z′), and nothing else change; so its rates after the filter are 1.",
+    "oracle": "A network trained as the oracle is, and apart from it, sees the change, and nothing else change.",
 }
 
 

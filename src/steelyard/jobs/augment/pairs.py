@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from steelyard.base.errors import UndefinedError
 from steelyard.jobs.augment.labels import THRESHOLDS, classifier_runs, marks_of, read_labels_of, score_by_runs
-from steelyard.jobs.augment.oracle import agreement, judged, rates, share
+from steelyard.jobs.augment.oracle import agreement, judged, rates, share, sifted
 from steelyard.jobs.augment.planes import mirror_of, pair_rows
 from steelyard.jobs.augment.steps import Made
 from steelyard.jobs.augment.work import Work, file_name
@@ -35,7 +35,7 @@ def make_pairs(work: Work, folder: Path) -> Made:
         place = folder / file_name(name)
         place.mkdir(exist_ok=True)
         seen = _seen_by_oracle(work, rows, targets, place)
-        kept = _filtered(work, rows, targets, place, seen)
+        kept = _filtered(work, rows, targets, place)
         table = ByLatent(
             rows.ids,
             np.stack([kept[flip] for flip in kept], axis=1).astype(np.uint8),
@@ -112,11 +112,10 @@ def _mirrored(work: Work, rows: ByLatent, targets: Sequence[str], flip: Flip) ->
 def _seen_by_oracle(
     work: Work, rows: ByLatent, targets: Sequence[str], place: Path
 ) -> dict[Flip, dict[str, NDArray[np.bool_]]]:
-    """Flip → attribute → whether the oracle sees it changed or kept; of the first pairs, or of all for a filter."""
+    """Flip → attribute → whether the oracle sees it changed or kept, of the first pairs."""
     if work.config.oracle is None:
         return {}
-    every = work.config.pairs.filter == "oracle"
-    count = len(rows) if every else min(len(rows), work.config.oracle.pairs)
+    count = min(len(rows), work.config.oracle.pairs)
     some = ByLatent(rows.ids[:count], rows.values[:count], source=rows.source)
     work.progress(f"the oracle judges {count:,} pairs that keep {' and '.join(targets)}")
     before = judged(work, some, work.path("pairs") / "judged")
@@ -131,19 +130,13 @@ def _stay(work: Work, targets: Sequence[str], flip: Flip) -> tuple[str, ...]:
     return (*targets, *(name for name in work.protected if name not in flip))
 
 
-def _filtered(
-    work: Work,
-    rows: ByLatent,
-    targets: Sequence[str],
-    place: Path,
-    seen: Mapping[Flip, Mapping[str, NDArray[np.bool_]]],
-) -> Kept:
+def _filtered(work: Work, rows: ByLatent, targets: Sequence[str], place: Path) -> Kept:
     """Flip → which pairs are left."""
     kept: Kept = {}
     for flip in flips_of(work.protected):
         kept[flip] = np.ones(len(rows), dtype=np.bool_)
         if work.config.pairs.filter == "oracle":
-            kept[flip] = np.all(list(seen[flip].values()), axis=0)
+            kept[flip] = _sifted(work, rows, targets, flip, place)
         elif work.config.pairs.filter == "annotators":
             kept[flip] = _agreed(work, rows, targets, flip, place)
         if not kept[flip].any():
@@ -172,6 +165,15 @@ def _agreed(work: Work, rows: ByLatent, targets: Sequence[str], flip: Flip, plac
     _, labels = read_labels_of(work)
     before = ByLatent(rows.ids, labels.of(rows.ids), labels.names)
     return np.asarray(np.all(list(agreement(before, after, flip=flip, keep=stay).values()), axis=0))
+
+
+def _sifted(work: Work, rows: ByLatent, targets: Sequence[str], flip: Flip, place: Path) -> NDArray[np.bool_]:
+    """Which pairs the filter's own network sees as they should be."""
+    work.progress(f"the filter looks at {len(rows):,} pairs")
+    before = sifted(work, rows, work.path("pairs") / "sifted")
+    after = sifted(work, _mirrored(work, rows, targets, flip), place / f"sifted-{file_name('+'.join(flip))}")
+    seen = agreement(before, after, flip=flip, keep=_stay(work, targets, flip))
+    return np.asarray(np.all(list(seen.values()), axis=0))
 
 
 def _records(

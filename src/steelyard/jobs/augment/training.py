@@ -12,6 +12,7 @@ from torch import Tensor
 from steelyard.base.errors import UndefinedError
 from steelyard.datasets.dataset import Dataset
 from steelyard.jobs.augment.work import Work
+from steelyard.jobs.data_section import DataSection
 from steelyard.jobs.run_folder import CONFIG, kept_config, kept_task
 from steelyard.jobs.run_parts import restored
 from steelyard.jobs.run_tables import LABELS, PREDICTIONS, run_tables
@@ -37,6 +38,7 @@ def train_once(
     folder: Path,
     dataset: Dataset,
     *,
+    data: DataSection | None = None,
     model: ModelOptions | None = None,
     training: TrainingOptions | None = None,
     objective: tuple[str, Any] | None = None,
@@ -48,6 +50,7 @@ def train_once(
         work: says model, loss and training where the other arguments do not.
         folder: of the run.
         dataset: with splits.
+        data: where the images come from, for the run's own record; None as configured.
         model: another network.
         training: other options.
         objective: name and options of another objective.
@@ -61,7 +64,8 @@ def train_once(
     """
     config = work.config
     name, options = objective or ("task", config.task)
-    section = replace(config.data, subset=None, workers=config.data.workers if workers is None else workers)
+    section = replace(data or config.data, subset=None)
+    section = section if workers is None else replace(section, workers=workers)
     run = TrainingConfig(
         data=section,
         model=model or config.model,

@@ -11,8 +11,8 @@ import numpy as np
 
 from steelyard.base.errors import InputError
 from steelyard.datasets.dataset import SPLITS, Dataset
-from steelyard.jobs.augment.config import AugmentConfig, OracleSection
-from steelyard.jobs.data_section import counted_labels, open_section
+from steelyard.jobs.augment.config import AugmentConfig
+from steelyard.jobs.data_section import DataSection, counted_labels, open_section
 from steelyard.jobs.progress import Progress, silent
 from steelyard.jobs.run_tables import PREDICTIONS
 from steelyard.latent.generator import Generator
@@ -62,6 +62,11 @@ class Work:
     @cached_property
     def synthesis(self) -> Synthesis:
         """Makes images, and counts them."""
+        return Synthesis(self.generator, batch=self.config.latents.batch, noise=self.config.pairs.noise)
+
+    @cached_property
+    def clear_synthesis(self) -> Synthesis:
+        """The same without the noise that is added: for those that judge."""
         return Synthesis(self.generator, batch=self.config.latents.batch)
 
     @cached_property
@@ -109,15 +114,19 @@ class Work:
         """The real images at the generator's size, with these attributes as targets."""
         return RealImages(self.dataset, with_targets(self.labels, names), self.generator.size)
 
-    def oracle_data(self, oracle: OracleSection) -> RealImages:
-        """The images that the oracle is trained on, with every attribute as a target."""
+    def oracle_data(self, source: str | None) -> tuple[DataSection, RealImages]:
+        """What an oracle is trained on, with every attribute as a target.
+
+        Args:
+            source: other images of the same kind; None for the real ones.
+        """
         names = (*self.targets, *self.protected)
-        if oracle.source is None:
-            return self.real(names)
-        section = replace(self.config.data, source=oracle.source, subset=None)
+        if source is None:
+            return self.config.data, self.real(names)
+        section = replace(self.config.data, source=source, subset=None)
         dataset = open_section(section)
         table = counted_labels(section, dataset, seed=self.config.seed)
-        return RealImages(dataset, with_targets(table, names), self.generator.size)
+        return section, RealImages(dataset, with_targets(table, names), self.generator.size)
 
     @cached_property
     def given_mark(self) -> str:
@@ -126,7 +135,7 @@ class Work:
         files = [config.latents.file]
         if config.oracle is not None:
             files += [None if config.oracle.run is None else str(Path(config.oracle.run) / PREDICTIONS)]
-            files += [config.oracle.source]
+            files += [config.oracle.source, config.oracle.filter_source]
         named = [Path(name) for name in files if name is not None and Path(name).is_file()]
         return "-".join(fingerprint(path)["sha256"] for path in named)
 
@@ -139,7 +148,8 @@ class Work:
     def generator_mark(self) -> str:
         """A fingerprint of what the generator makes: its name, and the images of three latents."""
         made = self.synthesis(self.generator.sample(3, seed=0))
-        digest = hashlib.sha256(f"{self.generator.name} {self.generator.latent_dim}".encode())
+        noise = self.config.pairs.noise
+        digest = hashlib.sha256(f"{self.generator.name} {self.generator.latent_dim} {noise:g}".encode())
         # Coarse, as the last bit of a pixel may differ between machines.
         digest.update((made.astype(np.float64).mean(axis=(1, 2)) / 8.0).round().astype(np.int64).tobytes())
         return digest.hexdigest()
