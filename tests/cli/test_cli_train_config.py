@@ -54,7 +54,9 @@ def test_what_is_typed_wins_and_everything_else_is_spelt_out(desk: Path) -> None
         "--data.resize 48 --audit.rounds 2 --model.dropout null"
     )
     made = printed(desk, f"train config.yaml {typed}")
-    assert made["objective"] == {"name": "task", "weighting": "root", "sampling": "natural"}
+    assert made["objective"] == {
+        "name": "task", "structure": "independent", "weighting": "root", "sampling": "natural",
+    }  # fmt: skip
     assert (made["training"]["epochs"], made["training"]["clip"], made["training"]["seed"]) == (3, 0.1, 7)
     assert (made["data"]["targets"], made["data"]["resize"]) == ("a,b", 48)
     assert (plain["audit"], made["audit"]["rounds"], made["audit"]["seed"]) == (None, 2, 7)
@@ -82,8 +84,8 @@ def test_the_name_of_the_objective_decides_its_options_nested_ones_too(desk: Pat
     [
         ("config.yaml --objective.wieghting none", "unrecognized arguments: --objective.wieghting none; the closest "
          "option is --objective.weighting (see steelyard train --help)"),
-        ("config.yaml --objective.weight 0.5", "--objective.weight: expected one of the options weighting, sampling, "
-         "found 'weight' (closest: 'weighting'); correct or drop it"),
+        ("config.yaml --objective.weight 0.5", "--objective.weight: expected one of the options structure, weighting, "
+         "sampling, found 'weight' (closest: 'weighting'); correct or drop it"),
         ("config.yaml --objective.name adversary", "--objective.name: expected one of task, adversarial, "
          "adversarial-image, domain-independent, group-dro, reweighed, found 'adversary' (closest: 'adversarial'); "
          "choose one"),

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 import torch.utils.tensorboard  # loaded before the fork, for all
 from engine_kills import forked, kill_myself
-from engine_world import SIZE, FakeSource, Plain, WithCritic, task_of, tiny_network
+from engine_world import SIZE, TARGETS, FakeSource, Joint, Plain, WithCritic, task_of, tiny_network
 
 from steelyard.base.errors import InputError
 from steelyard.training.engine import train
-from steelyard.training.evaluation import evaluate
+from steelyard.training.evaluation import evaluate, predict
 from steelyard.training.launching import launch
 from steelyard.training.options import TrainingOptions
 from steelyard.training.processes import of_all
@@ -90,10 +90,18 @@ def alike(fabric, root, accumulation):
     return network.state_dict()
 
 
+def jointly(fabric):
+    """What an objective says that scores targets and group together, of the validation images and of only one."""
+    network, objective = tiny_network(outputs=TARGETS + 2), Joint()
+    share = {"process": fabric.global_rank, "processes": fabric.world_size}
+    few = (FakeSource(n, training=False, seed=1, **share) for n in (VALIDATION, 1))
+    return [predict(fabric, network, objective, source) for source in few]
+
+
 def spawned(fabric, root):
     """All that one start of two processes is asked for."""
     likes = {steps: alike(fabric, root / f"alike-{steps}", steps) for steps in (1, 4)}
-    return {"critic": work(fabric, root), "alike": likes}
+    return {"critic": work(fabric, root), "alike": likes, "joint": jointly(fabric)}
 
 
 def fails(fabric):

@@ -125,6 +125,21 @@ class Plain:
         pass
 
 
+class Joint(Plain):
+    """A head with two outputs more than targets, whose scores are made of all of them."""
+
+    structured = True
+
+    def outputs(self, task):
+        return len(task.target_names) + 2
+
+    def output(self, network, batch):
+        return network(batch.images).logits
+
+    def scores(self, output):
+        return output[:, :TARGETS] + output[:, TARGETS:].sum(1, keepdim=True)
+
+
 class WithCritic(Plain):
     """The task, less what a critic with BatchNorm, dropout and an optimiser of its own reads from the embedding."""
 

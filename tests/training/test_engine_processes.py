@@ -5,12 +5,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 import engine_processes  # noqa: E402
-from engine_world import SIZE, FakeSource, WithCritic, task_of, tiny_network  # noqa: E402
+from engine_world import SIZE, TARGETS, FakeSource, WithCritic, task_of, tiny_network  # noqa: E402
 
 from steelyard.training.checkpoints import read_checkpoint, restore_network  # noqa: E402
 from steelyard.training.evaluation import predict, validate  # noqa: E402
@@ -57,6 +58,18 @@ def test_two_processes_evaluate_like_one_and_no_image_twice(two):
     lines = [json.loads(line) for line in (root / "process-0/metrics.jsonl").read_text().splitlines()]
     one = validate(task, alone)
     assert lines[-1]["val"] == pytest.approx({"quality": one.quality, "loss": one.loss}, rel=1e-6)
+
+
+def test_what_is_scored_together_is_gathered_in_full(two):
+    """All that the head said, row by row; also where one process has no image and does not know how wide a row is."""
+    for told, alone in zip(two[1]["joint"], launch(ALONE, engine_processes.jointly), strict=True):
+        assert told.rows.tolist() == alone.rows.tolist() == list(range(len(alone.rows)))
+        assert told.outputs.shape == (len(alone.rows), TARGETS + 2)
+        np.testing.assert_allclose(told.outputs, alone.outputs, rtol=1e-5, atol=1e-6)
+        by_hand = told.outputs[:, :TARGETS] + told.outputs[:, TARGETS:].sum(1, keepdims=True)
+        np.testing.assert_allclose(told.scores, by_hand, rtol=1e-5, atol=1e-6)
+    plain, _ = predicted_alone(two[0] / "process-0")
+    assert plain.outputs is None  # the control
 
 
 def test_both_processes_end_with_equal_weights(two):

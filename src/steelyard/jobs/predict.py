@@ -14,11 +14,11 @@ from steelyard.jobs.data import check_table_file
 from steelyard.jobs.progress import Progress, silent
 from steelyard.jobs.run_folder import kept_config, kept_task, with_kept_subset
 from steelyard.jobs.run_parts import RunData, open_data, restored, tables_of
-from steelyard.jobs.run_tables import LABELS
+from steelyard.jobs.run_tables import LABELS, Predicted
 from steelyard.mitigation.features.edits import erasure_edit, fit_tap_eraser, noise_edit
 from steelyard.mitigation.features.noise import spread_of
 from steelyard.models.network import EMBEDDING, Edit, Network
-from steelyard.tables import LabelTable, write_labels, write_predictions
+from steelyard.tables import LabelTable
 from steelyard.tables.label_table import Split
 from steelyard.tables.messages import complaint, listed
 from steelyard.tables.prediction_table import PredictionTable
@@ -82,14 +82,21 @@ def predict_run(
         note: told, in a sentence, what a reader of the scores must know of the erasure.
 
     Returns:
-        Labels and logits of the same images, in the same order.
+        Labels and logits of the same images, in the same order; with the groups, where the run predicts them.
 
     Raises:
         InputError: no such run, checkpoint, split or tap, other labels than the run learned, or no validation images
             to fit an erasure on.
         UndefinedError: there are no held-out images of some group to fit an erasure on.
     """
-    options, run = options or PredictOptions(), Path(run)
+    tables = _tables(Path(run), options or PredictOptions(), dataset, progress, note)
+    return tables.labels, tables.predictions
+
+
+def _tables(
+    run: Path, options: PredictOptions, dataset: Dataset | None, progress: Progress, note: Callable[[str], None]
+) -> Predicted:
+    """As `predict_run`, all that the network says."""
     config = kept_config(run)
     if options.source is None:
         config = with_kept_subset(config, run)
@@ -124,24 +131,30 @@ def write_run_predictions(
         note: as for `predict_run`.
 
     Returns:
-        The two files.
+        The two files; where targets and group are scored together, two more lie beside them, of which `note` is told:
+        `X-decisions` and `X-potentials.npz` for predictions called X.
 
     Raises:
         InputError: as `predict_run`, or a file that cannot be written.
     """
     path = check_table_file(out)
-    beside = path.with_name(LABELS)
+    labels, decisions, potentials = (
+        path.with_name(name) for name in (LABELS, f"{path.stem}-decisions{path.suffix}", f"{path.stem}-potentials.npz")
+    )
     read = [
         Path(source) for source in (kept_config(Path(run)).data.source, options.source if options else None) if source
     ]
-    if path == beside or beside.resolve() in {source.resolve() for source in read}:
-        raise InputError(
-            f"--out {path}: {beside} beside it would be replaced by the labels; name another folder or file"
-        )
-    labels, predictions = predict_run(run, options, progress=progress, note=note)
-    write_labels(beside, labels)
-    write_predictions(path, predictions)
-    return path, beside
+    sources = {source.resolve() for source in read}
+    for beside, what in ((labels, "labels"), (decisions, "decisions"), (potentials, "potentials")):
+        if path == beside or beside.resolve() in sources:
+            raise InputError(
+                f"--out {path}: {beside} beside it would be replaced by the {what}; name another folder or file"
+            )
+    tables = _tables(Path(run), options or PredictOptions(), None, progress, note)
+    tables.write(labels=labels, predictions=path, decisions=decisions, potentials=potentials)
+    if tables.potentials is not None:
+        note(f"targets and groups decoded together are in {decisions}, what they were decoded from in {potentials}")
+    return path, labels
 
 
 def _predict(

@@ -3,7 +3,8 @@
 `config.yaml`: the whole configuration. `provenance.json`: versions, seed, command, date, duration, task, notes.
 `subset.parquet`: the training images that count, where the run balanced them itself. `checkpoints/`: the best and the
 last. `metrics.jsonl` and `tensorboard/`: losses and quality as they came. `predictions.parquet` and `labels.parquet`:
-of the best checkpoint, all splits. `audit/`: report.html, report.json, per_label.csv.
+of the best checkpoint, all splits; `decisions.parquet` and `potentials.npz` beside them where targets and group are
+scored together. `audit/`: report.html, report.json, per_label.csv.
 """
 
 import shutil

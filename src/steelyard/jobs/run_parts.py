@@ -14,11 +14,13 @@ from steelyard.datasets.dataset import SPLITS, Dataset
 from steelyard.jobs.data_section import counted_labels, open_section
 from steelyard.jobs.progress import Progress, silent
 from steelyard.jobs.run_pixels import open_pixels
+from steelyard.jobs.run_tables import Predicted
 from steelyard.jobs.training_config import TrainingConfig
 from steelyard.mitigation.objectives import build_objective
 from steelyard.models.catalog import build_network
+from steelyard.models.crf import crf_for
 from steelyard.models.network import Network
-from steelyard.tables import LabelTable
+from steelyard.tables import LabelTable, PotentialTable
 from steelyard.tables.label_table import Split
 from steelyard.tables.messages import complaint
 from steelyard.tables.prediction_table import PredictionTable
@@ -230,8 +232,8 @@ def unread(data: RunData, scores: Mapping[Split, Scores]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def tables_of(labels: LabelTable, scores: Mapping[Split, Scores], source: Path) -> tuple[LabelTable, PredictionTable]:
-    """Labels and predictions of the images that were predicted, in the same order.
+def tables_of(labels: LabelTable, scores: Mapping[Split, Scores], source: Path) -> Predicted:
+    """The tables of the images that were predicted, in the same order.
 
     Args:
         labels: of the images that count.
@@ -250,4 +252,37 @@ def tables_of(labels: LabelTable, scores: Mapping[Split, Scores], source: Path) 
         splits=part.splits,
         source=str(source),
     )
-    return part, predictions
+    outputs = [made for split in order if (made := scores[split].outputs) is not None]
+    if not outputs:
+        return Predicted(labels=part, predictions=predictions)
+    return _decoded(part, predictions, torch.from_numpy(np.concatenate(outputs)))
+
+
+def _decoded(labels: LabelTable, predictions: PredictionTable, outputs: torch.Tensor) -> Predicted:
+    """The tables, with what a head that scores targets and group together says besides.
+
+    Args:
+        labels: of the images.
+        predictions: without groups.
+        outputs: `[n, o]` of the head.
+    """
+    t = len(labels.target_names)
+    crf = crf_for(labels.kind, t, len(labels.group_names))
+    pairs, scores = crf.potentials(outputs)
+    # Sums of single-precision numbers tie where the numbers do not.
+    targets, groups = (found.numpy() for found in crf.decode(outputs.double()))
+    decided = targets if labels.kind == "multi" else np.eye(t)[targets]
+    predictions = replace(predictions, predicted_groups=np.asarray(labels.group_names)[groups])
+    return Predicted(
+        labels=labels,
+        predictions=predictions,
+        decisions=replace(predictions, scores=decided.astype(np.float64), kind="decisions"),
+        potentials=PotentialTable(
+            ids=labels.ids,
+            potentials=pairs.numpy(),
+            group_names=labels.group_names,
+            target_names=labels.target_names,
+            kind=labels.kind,
+            group_scores=None if scores is None else scores.numpy(),
+        ),
+    )

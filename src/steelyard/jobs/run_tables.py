@@ -1,17 +1,59 @@
-"""The tables in a run's folder: the labels and the predictions that the run wrote, read back without PyTorch."""
+"""The tables that a run writes, into its folder or elsewhere, and reads back, without PyTorch."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from steelyard.base.errors import InputError
 from steelyard.reports.records import load_json
-from steelyard.tables import LabelTable, PredictionTable, read_labels, read_predictions
+from steelyard.tables import (
+    LabelTable,
+    PotentialTable,
+    PredictionTable,
+    read_labels,
+    read_predictions,
+    write_labels,
+    write_potentials,
+    write_predictions,
+)
+from steelyard.tables.writing import PREDICTED_GROUP_COLUMN
 
 LABELS, PREDICTIONS, PROVENANCE = "labels.parquet", "predictions.parquet", "provenance.json"
 """What a run's folder holds of its tables."""
+DECISIONS, POTENTIALS = "decisions.parquet", "potentials.npz"
+"""What it holds besides where targets and group were scored together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """What a run's network says of images, in one order.
+
+    Attributes:
+        labels: of these images.
+        predictions: logits of the targets, and the decoded groups where targets and group are scored together.
+        decisions: the decoded targets and groups, where they are; else None.
+        potentials: what was decoded, likewise.
+    """
+
+    labels: LabelTable
+    predictions: PredictionTable
+    decisions: PredictionTable | None = None
+    potentials: PotentialTable | None = None
+
+    def write(self, *, labels: Path, predictions: Path, decisions: Path, potentials: Path) -> None:
+        """Write the tables that there are.
+
+        Raises:
+            InputError: a file that cannot be written.
+        """
+        write_labels(labels, self.labels)
+        write_predictions(predictions, self.predictions)
+        if self.decisions is not None and self.potentials is not None:
+            write_predictions(decisions, self.decisions)
+            write_potentials(potentials, self.potentials)
 
 
 def run_tables(run: Path, *, instead: str = "") -> tuple[LabelTable, PredictionTable]:
-    """Labels and predictions that a run wrote.
+    """Labels and predictions that a run wrote; where it predicts groups, with these.
 
     Args:
         run: its folder.
@@ -38,4 +80,7 @@ def run_tables(run: Path, *, instead: str = "") -> tuple[LabelTable, PredictionT
     except (KeyError, TypeError):
         expected = "the run's columns under 'labels' and 'task'"
         raise InputError(f"{run / PROVENANCE}: expected {expected}, found something else; restore the file") from None
-    return labels, read_predictions(run / PREDICTIONS, labels=labels)
+    predictions = read_predictions(run / PREDICTIONS, labels=labels)
+    if PREDICTED_GROUP_COLUMN in predictions.ignored:
+        predictions = read_predictions(run / PREDICTIONS, labels=labels, predicted_protected=PREDICTED_GROUP_COLUMN)
+    return labels, predictions

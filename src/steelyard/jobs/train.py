@@ -27,11 +27,11 @@ from steelyard.jobs.run_parts import (
     tables_of,
     unread,
 )
-from steelyard.jobs.run_tables import LABELS, PREDICTIONS
+from steelyard.jobs.run_tables import DECISIONS, LABELS, POTENTIALS, PREDICTIONS
 from steelyard.jobs.training_config import TrainingConfig
 from steelyard.reports import AuditReport
 from steelyard.reports.provenance import provenance
-from steelyard.tables import LabelTable, join, write_labels, write_predictions
+from steelyard.tables import LabelTable, join, write_labels
 from steelyard.tables.label_table import Split
 from steelyard.tables.prediction_table import PredictionTable
 from steelyard.training.display import on_stderr
@@ -51,7 +51,7 @@ class TrainedRun:
         folder: of the run.
         result: speed, waiting, the best checkpoint and its quality on the validation images.
         labels: of the images that were predicted, all splits.
-        predictions: logits of the best checkpoint, in the same order.
+        predictions: logits of the best checkpoint, in the same order, and groups where it predicts them.
         report: of the audit; None where there was none.
         notes: images that could not be read, and those of the objective, such as labels without positives.
     """
@@ -129,22 +129,26 @@ def run_training(
         outcome = launch(config.training, partial(_train, data=data, folder=folder, resume=resume, quiet=quiet))
     if not first:
         return None
-    labels, predictions = tables_of(data.labels, outcome.scores, folder / PREDICTIONS)
-    write_labels(folder / LABELS, labels)
-    write_predictions(folder / PREDICTIONS, predictions)
+    tables = tables_of(data.labels, outcome.scores, folder / PREDICTIONS)
+    tables.write(
+        labels=folder / LABELS,
+        predictions=folder / PREDICTIONS,
+        decisions=folder / DECISIONS,
+        potentials=folder / POTENTIALS,
+    )
     report = None
     if config.audit is not None:
         split = config.audit.split
         lost = unread(data, {split: outcome.scores[split]})
-        report = _audit(config, labels, predictions, folder, progress, command, notes=lost)
+        report = _audit(config, tables.labels, tables.predictions, folder, progress, command, notes=lost)
     duration = time.monotonic() - start
     notes = (*unread(data, outcome.scores), *outcome.notes)
     write_provenance(folder, config, data.task, data.labels, command=command, duration_s=duration, notes=notes)
     return TrainedRun(
         folder=folder,
         result=outcome.result,
-        labels=labels,
-        predictions=predictions,
+        labels=tables.labels,
+        predictions=tables.predictions,
         report=report,
         notes=notes,
     )
@@ -205,8 +209,9 @@ def _audit(
     assert labels.splits is not None
     wanted = ("val",) if config.audit.split == "val" else ("val", "test")
     rows = np.flatnonzero(np.isin(labels.splits, wanted))
-    ids, scores = predictions.ids[rows], predictions.scores[rows]
-    part = replace(predictions, ids=ids, scores=scores, splits=labels.splits[rows])
+    ids, scores, groups = predictions.ids[rows], predictions.scores[rows], predictions.predicted_groups
+    said = None if groups is None else groups[rows]
+    part = replace(predictions, ids=ids, scores=scores, splits=labels.splits[rows], predicted_groups=said)
     report = audit_tables(labels, join(labels, part), config.audit, progress=progress)
     files = [folder / LABELS, folder / PREDICTIONS]
     made = provenance(seed=config.audit.seed, inputs=files, command=command, duration_s=time.monotonic() - start)

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from steelyard.tables.joining import join
     from steelyard.tables.label_reader import read_labels
     from steelyard.tables.label_table import LabelTable
+    from steelyard.tables.potential_reader import read_potentials
+    from steelyard.tables.potential_table import PotentialTable
+    from steelyard.tables.potential_writer import write_potentials
     from steelyard.tables.prediction_reader import read_predictions
     from steelyard.tables.prediction_table import PredictionTable
     from steelyard.tables.writing import write_labels, write_predictions
@@ -15,22 +18,28 @@ if TYPE_CHECKING:
 __all__ = [
     "Joined",
     "LabelTable",
+    "PotentialTable",
     "PredictionTable",
     "join",
     "read_labels",
+    "read_potentials",
     "read_predictions",
     "write_labels",
+    "write_potentials",
     "write_predictions",
 ]
 
 _MODULES = {
     "Joined": "joined",
     "LabelTable": "label_table",
+    "PotentialTable": "potential_table",
     "PredictionTable": "prediction_table",
     "join": "joining",
     "read_labels": "label_reader",
+    "read_potentials": "potential_reader",
     "read_predictions": "prediction_reader",
     "write_labels": "writing",
+    "write_potentials": "potential_writer",
     "write_predictions": "writing",
 }
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from steelyard.base.errors import InputError, first_few
 from steelyard.metrics.precision import mean_average_precision
 from steelyard.models.network import Network
-from steelyard.training.objective import Batch, Objective, Task
+from steelyard.training.objective import Batch, Objective, Structured, Task
 from steelyard.training.processes import of_all
 from steelyard.training.sources import BatchSource
 from steelyard.training.standing import Validation
@@ -32,11 +32,13 @@ class Scores:
         rows: `[n]` rows of the label table, rising, each once.
         scores: `[n, t]` float32 logits of the targets.
         targets: `[n, t]` of 0 and 1 (multi-label) or `[n]` categories (single-label).
+        outputs: `[n, o]` float32, all that the head said, where targets and group are scored together; else None.
     """
 
     rows: NDArray[np.int64]
     scores: NDArray[np.float32]
     targets: NDArray[np.int64]
+    outputs: NDArray[np.float32] | None = None
 
 
 def evaluate(
@@ -59,7 +61,8 @@ def evaluate(
     Raises:
         InputError: there is no image, or one came twice.
     """
-    said: list[tuple[Tensor, Tensor, Tensor]] = []
+    said: list[tuple[Tensor, ...]] = []
+    joint = _structured(objective)
     was = network.training
     network.eval()
     try:
@@ -67,14 +70,14 @@ def evaluate(
         with torch.no_grad(), nullcontext() if is_wrapped(network) else fabric.autocast():
             for batch in source.epoch(0):
                 there = to_device(batch, fabric.device)
-                said.append((there.rows, objective.evaluate(network, there).float(), there.targets.long()))
+                said.append((there.rows, there.targets.long(), *_said(network, objective, joint, there)))
                 if told:
                     told(batch)
     finally:
         network.train(was)
-    rows, scores, targets = (
-        _gathered(fabric, [parts[i] for parts in said], dtype)
-        for i, dtype in enumerate((torch.int64, torch.float32, torch.int64))
+    dtypes = (torch.int64, torch.int64, torch.float32, *((torch.float32,) if joint else ()))
+    rows, targets, scores, *outputs = (
+        _gathered(fabric, [parts[i] for parts in said], dtype) for i, dtype in enumerate(dtypes)
     )
     if not len(rows):
         raise InputError("evaluation: expected images, found none that could be read; check the data")
@@ -82,7 +85,8 @@ def evaluate(
     rows = rows[order]
     if (again := rows[1:][rows[1:] == rows[:-1]]).size:
         raise InputError(f"evaluation: expected every row once, found rows {first_few(again)} twice; mend the source")
-    return Scores(rows=rows, scores=scores[order], targets=targets[order])
+    kept = outputs[0][order] if outputs else None
+    return Scores(rows=rows, scores=scores[order], targets=targets[order], outputs=kept)
 
 
 def predict(fabric: "Fabric", network: Network, objective: Objective, source: BatchSource) -> Scores:
@@ -118,6 +122,19 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
         groups=batch.groups.to(device, non_blocking=True),
         rows=batch.rows.to(device, non_blocking=True),
     )
+
+
+def _structured(objective: Objective) -> Structured | None:
+    """The objective, where it scores targets and group together."""
+    return objective if isinstance(objective, Structured) and objective.structured else None
+
+
+def _said(network: Network, objective: Objective, joint: Structured | None, batch: Batch) -> tuple[Tensor, ...]:
+    """Scores of a batch and, where they are of targets and group together, all that the head said; from one pass."""
+    if joint is None:
+        return (objective.evaluate(network, batch).float(),)
+    output = joint.output(network, batch)
+    return joint.scores(output).float(), output.float()
 
 
 def _gathered(fabric: "Fabric", parts: list[Tensor], dtype: torch.dtype) -> NDArray[Any]:

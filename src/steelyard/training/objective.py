@@ -5,7 +5,7 @@ The engine owns data, the network's own optimiser, checkpoints and stopping, and
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -138,4 +138,22 @@ class Objective(Protocol):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict`."""
+        ...
+
+
+@runtime_checkable
+class Structured(Protocol):
+    """An objective whose head may score targets and group together; where it does, evaluation keeps what it says."""
+
+    @property
+    def structured(self) -> bool:
+        """Whether it does."""
+        ...
+
+    def output(self, network: Network, batch: Batch) -> Tensor:
+        """`[b, o]`: what the head says, in evaluation mode and without gradients."""
+        ...
+
+    def scores(self, output: Tensor) -> Tensor:
+        """`[b, t]` scores of the targets, as `evaluate` has them."""
         ...

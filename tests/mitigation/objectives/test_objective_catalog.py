@@ -13,6 +13,7 @@ from steelyard.mitigation.objectives.adversarial_image import AdversarialImageOp
 from steelyard.mitigation.objectives.critic import CriticOptions  # noqa: E402
 from steelyard.mitigation.objectives.group_dro import GroupDROOptions  # noqa: E402
 from steelyard.mitigation.objectives.reweighed import ReweighedOptions  # noqa: E402
+from steelyard.mitigation.objectives.task import TaskOptions  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -25,6 +26,16 @@ CASES = {
     "group-dro": GroupDROOptions(rate=0.3),
     "reweighed": ReweighedOptions(weights={f"label {at}": [[0.5, 2.0], [1.5, 0.25]] for at in range(3)}),
 }
+
+CRFS = {
+    "task": TaskOptions(structure="crf"),
+    "adversarial": AdversarialOptions(structure="crf", taps=(Tap(tap="conv5"), Tap(tap="logits")), critics=TWO),
+    "adversarial-image": AdversarialImageOptions(
+        structure="crf", mask=MaskOptions(width=4, levels=2), critics=CriticOptions(restart_epochs=2)
+    ),
+}
+ALL = [*CASES.items(), *CRFS.items()]
+NAMES = [*CASES, *(f"{name}-crf" for name in CRFS)]
 
 
 def test_every_objective_is_resumed_below():
@@ -49,12 +60,12 @@ def flat(state):
     return {"": state}
 
 
-@pytest.mark.parametrize("name", list(CASES))
-def test_three_steps_saved_and_three_more_are_six_steps(name, tmp_path):
+@pytest.mark.parametrize(("name", "options"), ALL, ids=NAMES)
+def test_three_steps_saved_and_three_more_are_six_steps(name, options, tmp_path):
     batch = planted_batch(48, seed=0)
     task, outcomes = task_of(batch), []
     for stop in (None, 3):
-        objective = build_objective(name, CASES[name])
+        objective = build_objective(name, options)
         network = toy_network(objective.outputs(task))
         started(objective, network, task)
         optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
@@ -63,7 +74,7 @@ def test_three_steps_saved_and_three_more_are_six_steps(name, tmp_path):
             kept = {"o": objective.state_dict(), "n": network.state_dict(), "a": optimiser.state_dict()}
             torch.save(kept, tmp_path / "state.pt")
             kept = torch.load(tmp_path / "state.pt", weights_only=True)
-            objective = build_objective(name, CASES[name])
+            objective = build_objective(name, options)
             network = toy_network(objective.outputs(task), seed=5)
             # Another seed: what is gone on with must come out of the file.
             started(objective, network, task, seed=5)
@@ -80,12 +91,12 @@ def test_three_steps_saved_and_three_more_are_six_steps(name, tmp_path):
         assert same, place
 
 
-@pytest.mark.parametrize("name", list(CASES))
-def test_a_setup_moves_no_other_random_draw_than_its_seed(name):
+@pytest.mark.parametrize(("name", "options"), ALL, ids=NAMES)
+def test_a_setup_moves_no_other_random_draw_than_its_seed(name, options):
     batch = planted_batch(48, seed=0)
     states = []
     for _ in range(2):
-        objective = build_objective(name, CASES[name])
+        objective = build_objective(name, options)
         network = toy_network(objective.outputs(task_of(batch)))
         states.append(flat(started(objective, network, task_of(batch), seed=3).state_dict()))
     for place, value in states[0].items():

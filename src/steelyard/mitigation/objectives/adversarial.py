@@ -15,6 +15,7 @@ from steelyard.base.errors import InputError
 from steelyard.base.random import stream
 from steelyard.mitigation.objectives.critic import Against, Critic, CriticOptions, Verdict, drawn_seed, ramped
 from steelyard.mitigation.objectives.groups import group_weights, require_groups
+from steelyard.mitigation.objectives.label_loss import Structure, require_structure
 from steelyard.mitigation.objectives.label_objective import LabelObjective
 from steelyard.mitigation.objectives.options import require_choice, require_count, require_number
 from steelyard.mitigation.objectives.passes import output_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 CriticKind = Literal["auto", "conv5", "conv4", "vector"]
 LOGITS = "logits"
-"""The tap after the head."""
+"""The tap after the head: the targets' logits, with a CRF those of their marginals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class AdversarialOptions:
         ramp: share of stage `all` in which λ rises from 0; 0 for a constant λ.
         critic_epochs: in which only the critics learn, before stage `all`.
         critics: how they learn.
+        structure: of the labels' loss, as for `task`: `independent` or `crf`.
         weighting: of rare labels, as for `task`.
         sampling: `balanced` for equally many images of each group in a batch; with `natural` the critics' losses are
             weighted by the groups' inverse sizes instead.
@@ -77,6 +79,7 @@ class AdversarialOptions:
     ramp: float = 0.3
     critic_epochs: int = 1
     critics: CriticOptions = field(default_factory=CriticOptions)
+    structure: Structure = "independent"
     weighting: Weighting = "root"
     sampling: Sampling = "balanced"
 
@@ -87,6 +90,7 @@ class AdversarialOptions:
         require_number("ramp", self.ramp, 0.0, 1.0)
         require_count("critic_epochs", self.critic_epochs, 0)
         require_label_options(self.weighting, self.sampling)
+        require_structure(self.structure, self.weighting)
         if self.taps and (self.tap is not None or self.critic != "auto"):
             raise InputError("objective: taps: expected either tap and critic or taps, found both; drop one of them")
         names = [place.tap for place in self.taps]
@@ -112,6 +116,7 @@ class AdversarialObjective(LabelObjective[AdversarialOptions]):
     def __init__(self, options: AdversarialOptions | None = None) -> None:
         super().__init__(options or AdversarialOptions())
         self.critic_epochs = self.options.critic_epochs
+        self.structure = self.options.structure
         self.critics: dict[Tap, list[Critic]] = {}
         self._seed = 0
 
@@ -127,7 +132,7 @@ class AdversarialObjective(LabelObjective[AdversarialOptions]):
         super().setup(fabric, network, task, size)
         places = self.options.places()
         self._layers = tuple(place.tap for place in places if place.tap != LOGITS)
-        shapes = {LOGITS: (self.outputs(task),), **network.tap_shapes(self._layers, size)}
+        shapes = {LOGITS: (len(task.target_names),), **network.tap_shapes(self._layers, size)}
         weights = group_weights(task, self.sampling)
         self.critics = {
             place: [
@@ -152,7 +157,7 @@ class AdversarialObjective(LabelObjective[AdversarialOptions]):
         In stage `head` only L(z, y) counts, in stage `critic` only 2. is done.
         """
         if progress.stage == "head":
-            task = self._loss(network(batch.images).logits, batch.targets)
+            task = self._loss(network(batch.images).logits, batch)
             self._fabric.backward(task / progress.accumulation)
             return {"loss": task.detach(), "task": task.detach()}
         if progress.stage == "critic":
@@ -160,7 +165,7 @@ class AdversarialObjective(LabelObjective[AdversarialOptions]):
         self._restart(progress.epoch)
         seen = network(batch.images, taps=self._layers)
         told = self._learn(seen, batch)
-        task = self._loss(seen.logits, batch.targets)
+        task = self._loss(seen.logits, batch)
         weight = ramped(self.options.weight, self.options.ramp, progress.fraction)
         loss = task + weight * self._against(seen, batch)
         self._fabric.backward(loss / progress.accumulation)
@@ -186,7 +191,7 @@ class AdversarialObjective(LabelObjective[AdversarialOptions]):
         """Step 2; what the critics said at their last step, a mean over places and by place where there are more."""
         verdicts: dict[str, Verdict] = {}
         for place, critics in self.critics.items():
-            evidence = _evidence(seen, place).detach()
+            evidence = self._evidence(seen, place).detach()
             for _ in range(self.options.critics.steps):
                 last = [critic.learn(evidence, batch.groups) for critic in critics]
             verdicts[place.tap] = Verdict(*(torch.stack(one).mean() for one in zip(*last, strict=True)))
@@ -199,11 +204,16 @@ class AdversarialObjective(LabelObjective[AdversarialOptions]):
     def _against(self, seen: Output, batch: Batch) -> Tensor:
         """What step 3 adds to the task's loss, per λ."""
         parts = [
-            place.weight * critic.against(_evidence(seen, place), batch.groups, self.options.against) / len(critics)
+            place.weight
+            * critic.against(self._evidence(seen, place), batch.groups, self.options.against)
+            / len(critics)
             for place, critics in self.critics.items()
             for critic in critics
         ]
         return torch.stack(parts).sum()
+
+    def _evidence(self, seen: Output, place: Tap) -> Tensor:
+        return self.scores(seen.logits) if place.tap == LOGITS else seen.taps[place.tap]
 
     def _restart(self, epoch: int) -> None:
         """Start critics afresh whose time it is."""
@@ -215,7 +225,3 @@ class AdversarialObjective(LabelObjective[AdversarialOptions]):
         """Critic `number` of a place at one of its starts."""
         seed = int(stream(self._seed, place.tap, number, start).integers(2**31))
         return critic_for(shape, groups, place.critic, seed=seed)
-
-
-def _evidence(seen: Output, place: Tap) -> Tensor:
-    return seen.logits if place.tap == LOGITS else seen.taps[place.tap]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from steelyard.base.random import stream
 from steelyard.mitigation.objectives.critic import Against, Critic, CriticOptions, Verdict, drawn_seed, ramped
 from steelyard.mitigation.objectives.groups import group_weights, require_groups
+from steelyard.mitigation.objectives.label_loss import Structure, require_structure
 from steelyard.mitigation.objectives.label_objective import LabelObjective
 from steelyard.mitigation.objectives.options import require_choice, require_count, require_number, require_rate
 from steelyard.mitigation.objectives.passes import evaluating, output_of, plain
@@ -64,6 +65,7 @@ class AdversarialImageOptions:
         critic_epochs: in which only the critics learn, before stage `all`.
         critics: how they learn.
         mask: the mask network and how it learns.
+        structure: of the labels' loss, as for `task`: `independent` or `crf`.
         weighting: of rare labels, as for `task`.
         sampling: `balanced` for equally many images of each group in a batch; with `natural` the critics' losses are
             weighted by the groups' inverse sizes instead.
@@ -77,6 +79,7 @@ class AdversarialImageOptions:
     critic_epochs: int = 1
     critics: CriticOptions = field(default_factory=CriticOptions)
     mask: MaskOptions = field(default_factory=MaskOptions)
+    structure: Structure = "independent"
     weighting: Weighting = "root"
     sampling: Sampling = "balanced"
 
@@ -88,6 +91,7 @@ class AdversarialImageOptions:
         require_number("ramp", self.ramp, 0.0, 1.0)
         require_count("critic_epochs", self.critic_epochs, 0)
         require_label_options(self.weighting, self.sampling)
+        require_structure(self.structure, self.weighting)
 
 
 class AdversarialImageObjective(LabelObjective[AdversarialImageOptions]):
@@ -100,6 +104,7 @@ class AdversarialImageObjective(LabelObjective[AdversarialImageOptions]):
     def __init__(self, options: AdversarialImageOptions | None = None) -> None:
         super().__init__(options or AdversarialImageOptions())
         self.critic_epochs = self.options.critic_epochs
+        self.structure = self.options.structure
         self.critics: list[Critic] = []
         self._seed = 0
 
@@ -140,7 +145,7 @@ class AdversarialImageObjective(LabelObjective[AdversarialImageOptions]):
         if against:
             self._restart(progress.epoch)
         told = self._learn(masked.detach(), batch) if against else {}
-        task = self._loss(network(masked).logits, batch.targets)
+        task = self._loss(network(masked).logits, batch)
         hidden = (batch.images - masked).abs().mean()
         loss = self.options.keep * hidden + task
         if against:
@@ -166,8 +171,8 @@ class AdversarialImageObjective(LabelObjective[AdversarialImageOptions]):
             made: Tensor = mask(images)
         return made
 
-    def evaluate(self, network: Network, batch: Batch) -> Tensor:
-        """`[b, t]` logits of the masked images."""
+    def output(self, network: Network, batch: Batch) -> Tensor:
+        """`[b, o]`: what the head says of the masked images."""
         masked = batch.images * self.masks(network, batch.images)
         return output_of(self._fabric, network, masked).logits.float()
 

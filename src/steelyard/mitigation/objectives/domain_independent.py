@@ -12,7 +12,6 @@ from torch import Tensor
 
 from steelyard.mitigation.objectives.groups import require_groups
 from steelyard.mitigation.objectives.label_objective import LabelObjective
-from steelyard.mitigation.objectives.passes import output_of
 from steelyard.mitigation.objectives.task_loss import Weighting, require_label_options
 from steelyard.models.network import Network
 from steelyard.training.objective import Batch, Progress, Sampling, Task
@@ -68,11 +67,10 @@ class DomainIndependentObjective(LabelObjective[DomainIndependentOptions]):
         """z_1 … z_k = f(x); minimise L(z_g, y) of the image's own group g."""
         heads = network(batch.images).logits.view(-1, *self._heads)
         own = heads.take_along_dim(batch.groups[:, None, None], dim=1).squeeze(1)
-        loss = self._loss(own, batch.targets)
+        loss = self._loss(own, batch)
         self._fabric.backward(loss / progress.accumulation)
         return {"loss": loss.detach(), "task": loss.detach()}
 
     def evaluate(self, network: Network, batch: Batch) -> Tensor:
         """`[b, t]`: the mean of the groups' logits; the images' groups are not looked at."""
-        heads = output_of(self._fabric, network, batch.images).logits.float().view(-1, *self._heads)
-        return heads.mean(1)
+        return self.output(network, batch).view(-1, *self._heads).mean(1)

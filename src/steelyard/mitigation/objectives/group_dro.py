@@ -16,7 +16,7 @@ from steelyard.base.errors import InputError
 from steelyard.mitigation.objectives.groups import require_groups
 from steelyard.mitigation.objectives.label_objective import LabelObjective
 from steelyard.mitigation.objectives.options import require_choice, require_number
-from steelyard.mitigation.objectives.task_loss import Weighting, require_label_options
+from steelyard.mitigation.objectives.task_loss import Weighting, require_label_options, task_loss
 from steelyard.models.network import Network
 from steelyard.training.objective import Batch, Progress, Sampling, Task
 
@@ -77,7 +77,7 @@ class GroupDROObjective(LabelObjective[GroupDROOptions]):
         require_groups(task, "group-dro")
         super().setup(fabric, network, task, size)
         groups, labels = len(task.group_names), len(task.target_names)
-        self._labels = labels
+        self._labels, self._task_loss = labels, task_loss(task, self.options.weighting, fabric.device)
         cells = groups
         if self.options.by == "group-and-label":
             cells = groups * labels * (2 if task.kind == "multi" else 1)
@@ -101,7 +101,7 @@ class GroupDROObjective(LabelObjective[GroupDROOptions]):
         L_c is the mean loss of the cell in the batch, π_c the share of batches so far that held it. With several
         processes all their batches count as one, so that q and π are the same everywhere.
         """
-        terms = self._loss.terms(network(batch.images).logits, batch.targets)
+        terms = self._task_loss.terms(network(batch.images).logits, batch.targets)
         sums, counts = self._by_cell(terms, batch)
         total, count = self._all(torch.stack([sums.detach(), counts]))
         worst = total / count.clamp(min=1.0)
@@ -134,7 +134,7 @@ class GroupDROObjective(LabelObjective[GroupDROOptions]):
         """Sum of the losses and their number, each `[cells]`, from terms `[b, t]` (or `[b, 1]`)."""
         if self.options.by == "group":
             terms, cells = terms.mean(1), batch.groups
-        elif self._loss.kind == "single":
+        elif self._task_loss.kind == "single":
             terms, cells = terms[:, 0], batch.groups * self._labels + batch.targets
         else:
             label = torch.arange(self._labels, device=terms.device)

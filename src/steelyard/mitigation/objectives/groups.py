@@ -7,12 +7,13 @@ from steelyard.base.errors import InputError, first_few
 from steelyard.training.objective import Sampling, Task
 
 
-def require_groups(task: Task, objective: str) -> None:
+def require_groups(task: Task, objective: str, *, instead: str = "the objective 'task'") -> None:
     """Check that there are two groups or more, each with training images.
 
     Args:
         task: what is learned.
         objective: its name, for the message.
+        instead: what may be chosen that asks nothing of the groups, for the message.
 
     Raises:
         InputError: there are not.
@@ -22,7 +23,7 @@ def require_groups(task: Task, objective: str) -> None:
         found = f"none of {first_few(map(repr, empty))}" if empty else f"{len(task.group_names)} group"
         raise InputError(
             f"objective {objective}: expected training images of two groups or more, found {found}; "
-            "choose another protected attribute or split, or the objective 'task'"
+            f"choose another protected attribute or split, or {instead}"
         )
 
 

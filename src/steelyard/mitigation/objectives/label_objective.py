@@ -1,12 +1,13 @@
-"""What every objective here has in common: it learns the labels from logits, one per target, and keeps notes."""
+"""What every objective here has in common: it learns the labels from the head's output, and keeps notes."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from torch import Tensor
 
+from steelyard.mitigation.objectives.label_loss import LabelLoss, Structure, label_loss
 from steelyard.mitigation.objectives.passes import output_of
-from steelyard.mitigation.objectives.task_loss import TaskLoss, Weighting, task_loss
+from steelyard.mitigation.objectives.task_loss import Weighting
 from steelyard.models.network import Network
 from steelyard.training.objective import Batch, Progress, Sampling, Task
 
@@ -38,6 +39,7 @@ class LabelObjective(Generic[Options]):
         options: as given.
         sampling: how batches are drawn.
         critic_epochs: in which only the critics learn; 0 where there are none.
+        structure: form of the labels' loss; `independent`, unless its class has an option for it.
         notes: which labels have a bounded weight; after `setup`.
     """
 
@@ -45,21 +47,35 @@ class LabelObjective(Generic[Options]):
         self.options = options
         self.sampling: Sampling = options.sampling
         self.critic_epochs = 0
+        self.structure: Structure = "independent"
         self.notes: tuple[str, ...] = ()
 
     def outputs(self, task: Task) -> int:
-        """One logit per target."""
-        return len(task.target_names)
+        """One logit per target, or what the form of the labels' loss asks for."""
+        return label_loss(self.structure, task, self.options.weighting).width
 
     def setup(self, fabric: "Fabric", network: Network, task: Task, size: tuple[int, int]) -> None:
-        """Weigh the labels."""
+        """Make the labels' loss."""
         self._fabric = fabric
-        self._loss: TaskLoss = task_loss(task, self.options.weighting, fabric.device)
+        self._loss: LabelLoss = label_loss(self.structure, task, self.options.weighting, fabric.device)
         self.notes = self._loss.notes
 
     def evaluate(self, network: Network, batch: Batch) -> Tensor:
         """`[b, t]` logits."""
+        return self._loss.scores(self.output(network, batch))
+
+    @property
+    def structured(self) -> bool:
+        """Whether the head scores targets and group together."""
+        return self.structure != "independent"
+
+    def output(self, network: Network, batch: Batch) -> Tensor:
+        """`[b, o]`: what the head says, in evaluation mode."""
         return output_of(self._fabric, network, batch.images).logits.float()
+
+    def scores(self, output: Tensor) -> Tensor:
+        """`[b, t]` logits of the targets, from `output`."""
+        return self._loss.scores(output)
 
     def ready(self, progress: Progress) -> bool:
         """From the first epoch on."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from steelyard.mitigation.objectives.label_loss import Structure, require_structure
 from steelyard.mitigation.objectives.label_objective import LabelObjective
 from steelyard.mitigation.objectives.task_loss import Weighting, require_label_options
 from steelyard.models.network import Network
@@ -19,14 +20,18 @@ class TaskOptions:
     """How the labels are learned.
 
     Attributes:
-        weighting: of rare labels: `root`, `published`, `positives` or `none`; `published` is the paper's.
+        structure: `independent` labels, or `crf`: labels and group together, the group being predicted, too.
+        weighting: of rare labels that are independent: `root`, `published`, `positives` or `none`; `published` is the
+            paper's.
         sampling: `natural`, or `balanced` for equally many images of each group in a batch.
     """
 
+    structure: Structure = "independent"
     weighting: Weighting = "root"
     sampling: Sampling = "natural"
 
     def __post_init__(self) -> None:
+        require_structure(self.structure, self.weighting)
         require_label_options(self.weighting, self.sampling)
 
 
@@ -35,9 +40,10 @@ class TaskObjective(LabelObjective[TaskOptions]):
 
     def __init__(self, options: TaskOptions | None = None) -> None:
         super().__init__(options or TaskOptions())
+        self.structure = self.options.structure
 
     def step(self, network: Network, batch: Batch, progress: Progress) -> Mapping[str, Tensor]:
         """Minimise L(f(x), y)."""
-        loss = self._loss(network(batch.images).logits, batch.targets)
+        loss = self._loss(network(batch.images).logits, batch)
         self._fabric.backward(loss / progress.accumulation)
         return {"loss": loss.detach(), "task": loss.detach()}
