@@ -7,6 +7,7 @@ from importlib import import_module
 NAMES = (
     "bootstrap",
     "balance",
+    "rba",
     "curve",
     "simulated",
     "scenes",
@@ -15,10 +16,12 @@ NAMES = (
     "loading",
     "training",
     "latent",
+    "augment",
     "mitigation",
     "portraits",
+    "structured",
 )
-LONG = ("mitigation", "portraits")
+LONG = ("mitigation", "portraits", "structured")
 """Run when they are named only."""
 
 
