@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from steelyard import latent, leakage, metrics, mitigation, reports, tables
-    from steelyard.api import audit, augment, balance, compare, predict, train
+    from steelyard.api import audit, augment, balance, calibrate, compare, predict, train
     from steelyard.base.errors import SteelyardError
     from steelyard.base.estimate import Estimate
     from steelyard.reports import AuditReport
@@ -23,6 +23,7 @@ __all__ = [
     "audit",
     "augment",
     "balance",
+    "calibrate",
     "compare",
     "latent",
     "leakage",
@@ -41,6 +42,7 @@ _NAMES = {
     "audit": "steelyard.api",
     "augment": "steelyard.api",
     "balance": "steelyard.api",
+    "calibrate": "steelyard.api",
     "compare": "steelyard.api",
     "predict": "steelyard.api",
     "train": "steelyard.api",

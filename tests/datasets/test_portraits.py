@@ -186,7 +186,9 @@ def test_what_is_wrong_in_the_file_is_one_line_that_names_it(tmp_path: Path, con
 
 
 def test_a_source_that_is_no_file_names_the_words() -> None:
-    with pytest.raises(InputError, match="name a YAML file of settings, or the word default or independent or faint or skewed"):
+    with pytest.raises(
+        InputError, match="a YAML file of settings, or the word default or independent or faint or skewed"
+    ):
         opened("defualt")
 
 

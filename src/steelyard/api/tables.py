@@ -1,4 +1,4 @@
-"""What is asked of tables: audit, compare, balance, on paths or data frames."""
+"""What is asked of tables: audit, compare, balance, calibrate, on paths or data frames."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,12 +7,13 @@ from typing import Any
 from steelyard.jobs.audit import Sources, run_audit
 from steelyard.jobs.audit_options import AuditOptions
 from steelyard.jobs.balance import BalanceOptions, run_balance
+from steelyard.jobs.calibrate import Calibrated, CalibrateOptions, run_calibrate
 from steelyard.jobs.compare import CompareOptions, run_compare
 from steelyard.jobs.compare_tables import ComparedSources
 from steelyard.mitigation.samples import Balanced
 from steelyard.reports import AuditReport
 from steelyard.reports.comparison import Comparison
-from steelyard.tables import LabelTable
+from steelyard.tables import LabelTable, PotentialTable
 from steelyard.tables.prediction_table import ScoreKind
 
 
@@ -230,6 +231,67 @@ def balance(
         id_column=id_column,
         split_column=split_column,
         out=out,
+    )
+
+
+def calibrate(
+    potentials: str | Path | PotentialTable,
+    labels: Any,
+    *,
+    protected: str,
+    target: str | None = None,
+    targets: str | Sequence[str] | None = None,
+    id_column: str | None = None,
+    split_column: str | None = None,
+    train_split: str = "train",
+    split: str | None = None,
+    margin: float = 0.05,
+    min_support: int = 100,
+    bootstrap: int = 500,
+    seed: int = 0,
+) -> Calibrated:
+    """Hold the predictions of a corpus near the training labels: each label's share of each group within a margin.
+
+    Args:
+        potentials: file (see `steelyard.tables.read_potentials`) or table, of any model that predicts targets and
+            group together.
+        labels: path or data frame, as for `audit`; its training rows give the shares, and true labels of the
+            calibrated images, where there are some, say what calibration cost.
+        protected: column of the protected attribute, in the names of the potentials' groups.
+        target: column of the categories (single-label data).
+        targets: names or globs of the 0/1 columns (multi-label data); default: every other 0/1 column.
+        id_column: default `image`, `id` or the index.
+        split_column: default `split`; without one, rows without potentials count as training rows.
+        train_split: rows that the shares are counted from.
+        split: calibrate only images of this split; default all with potentials.
+        margin: how far a share may lie from its training share, in [0, 1).
+        min_support: training images that a label needs to be constrained.
+        bootstrap: rounds of the intervals.
+        seed: of the bootstrap.
+
+    Returns:
+        The calibrated predictions, those before, and the report; `print` it, or `write(folder)`.
+
+    Raises:
+        InputError: a file, name or option is not what it must be, or the constraints cannot be met.
+    """
+    options = CalibrateOptions(
+        margin=margin,
+        min_support=min_support,
+        train_split=train_split,
+        split=split,
+        bootstrap=bootstrap,
+        seed=seed,
+    )
+    return run_calibrate(
+        potentials,
+        labels,
+        protected=protected,
+        options=options,
+        target=target,
+        targets=targets,
+        id_column=id_column,
+        split_column=split_column,
     )
 
 

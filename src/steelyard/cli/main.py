@@ -17,6 +17,7 @@ VERBS = {
     "audit": "labels and predictions in, leakage and amplification out",
     "compare": "models on the same images, with intervals on the differences",
     "balance": "the largest subset in which every label is balanced between the groups",
+    "calibrate": "predictions of a corpus held near the training shares of each label's groups",
     "leakage": "leakage studies: ablation",
     "data": "data sets of images: check, labels",
     "catalog": "what is measured: metrics",

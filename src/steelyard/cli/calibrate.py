@@ -1,0 +1,58 @@
+"""`steelyard calibrate`: potentials in; calibrated decisions and groups, and what changed, out."""
+
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from steelyard.cli.parser import Parser, add_real, add_run_options, add_table_options, add_whole
+
+HELP = """Hold the predictions of a corpus near the training labels: for every label with enough training images, each
+group's share among the images that the label is predicted for stays within a margin of its training share. Works on
+the potentials of any model that predicts targets and group together; writes predictions.parquet (and
+uncalibrated.parquet beside it), report.json and report.html."""
+
+
+def add_options(parser: Parser) -> None:
+    """Declare the options."""
+    words = "NPZ (ids, groups, targets, potentials, group_scores) or Parquet (flat lists, shape in the metadata)"
+    parser.add_argument("potentials", metavar="POTENTIALS", help=words)
+    parser.add_argument("--labels", required=True, metavar="FILE", help="CSV, Parquet, NPZ or list_attr_celeba.txt")
+    add_table_options(parser)
+    parser.add_argument(
+        "--train-split", default="train", help="rows that the shares are counted from: train, val or test"
+    )
+    parser.add_argument("--split", help="calibrate only images of train, val or test (default: all with potentials)")
+    add_real(parser, "--margin", default=0.05, help="how far a share may lie from its training share")
+    add_whole(parser, "--min-support", default=100, help="training images that a label needs to be constrained")
+    add_whole(parser, "--bootstrap", default=500, help="rounds of the intervals")
+    add_run_options(parser)
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for what is made, made if need be")
+
+
+def run(options: Namespace, command: list[str]) -> None:
+    """Calibrate, write, and print what changed."""
+    from steelyard.jobs.calibrate import CalibrateOptions, check_outputs, run_calibrate
+    from steelyard.jobs.output import output_folder
+    from steelyard.jobs.progress import on_stderr
+
+    told = ("margin", "min_support", "train_split", "split", "bootstrap", "seed")
+    chosen = CalibrateOptions(**{name: options[name] for name in told})
+    with output_folder(Path(options.out)) as folder:
+        check_outputs(folder, (options.potentials, options.labels))
+        with on_stderr(quiet=options.quiet) as progress:
+            made = run_calibrate(
+                options.potentials,
+                options.labels,
+                protected=options.protected,
+                options=chosen,
+                target=options.target,
+                targets=options.targets,
+                id_column=options.id,
+                split_column=options.split_column,
+                progress=progress,
+                command=command,
+            )
+        made.write(folder)
+    print(made)
+    print(f"\nThe calibrated predictions: {folder / 'predictions.parquet'}")
+    print(f"The page: {folder / 'report.html'}")

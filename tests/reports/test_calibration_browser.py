@@ -1,0 +1,98 @@
+"""The page of a calibration in a real browser: on a phone, in the dark, names clear of each other."""
+
+import pytest
+from calibration_samples import calibration
+from test_report_browser import BROWSER, CONTRAST, FLAGS, background, texts_outside
+from test_story_browser import OVERLAPS
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the path"),
+]
+REPORTS = {"two": calibration(), "four": calibration(4, 30)}
+INSIDE_A_PANEL = """() => [...document.querySelectorAll("figure")].map((f) => {
+  const boxes = [...f.querySelectorAll("svg text.halo")].map((t) => t.getBoundingClientRect());
+  return boxes.flatMap((p, i) => boxes.slice(0, i).filter((q) =>
+    p.left < q.right && q.left < p.right && p.top + 2 < q.bottom - 2 && q.top + 2 < p.bottom - 2)).length;
+}).reduce((a, b) => a + b, 0)"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as play:
+        running = play.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(browser, tmp_path):
+    contexts, trouble = [], []
+
+    def opened(name, *, width=1280, scheme="light"):
+        REPORTS[name].to_html(tmp_path / f"{name}.html")
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda message: trouble.append(message.text))
+        tab.on("pageerror", lambda error: trouble.append(str(error)))
+        tab.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else trouble.append(r.url))
+        tab.goto((tmp_path / f"{name}.html").as_uri())
+        return tab
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert trouble == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", REPORTS)
+def test_phone_never_scrolls_sideways(visit, name, scheme):
+    tab = visit(name, width=390, scheme=scheme)
+    tab.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    assert texts_outside(tab) == []
+
+
+@pytest.mark.parametrize("width", [360, 390, 600, 900, 1280])
+@pytest.mark.parametrize("name", REPORTS)
+def test_names_in_the_picture_stay_clear_of_each_other(visit, name, width):
+    tab = visit(name, width=width)
+    assert tab.evaluate(INSIDE_A_PANEL) == 0
+    assert tab.evaluate(OVERLAPS)[0] >= 6
+
+
+def test_the_overlap_check_can_fail(visit):
+    tab = visit("two", width=390)
+    tab.evaluate("document.querySelectorAll('svg text.halo').forEach((t) => { t.setAttribute('y', 50); })")
+    tab.evaluate("document.querySelectorAll('svg text.halo').forEach((t) => { t.setAttribute('x', '50%'); })")
+    assert tab.evaluate(INSIDE_A_PANEL)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast(visit, scheme):
+    tab = visit("two", scheme=scheme)
+    assert background(tab) == {"light": "rgb(252, 252, 250)", "dark": "rgb(20, 23, 26)"}[scheme]
+    tab.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    ratios = tab.evaluate(CONTRAST)
+    assert len(ratios) > 10
+    assert {key: ratio for key, ratio in ratios.items() if ratio < 4.5} == {}
+
+
+def test_the_table_sorts_and_finds(visit):
+    tab = visit("two")
+    tab.fill("#label-tools input", "kite")
+    shown = tab.locator("table[data-sortable] tbody tr:visible th")
+    assert all("kite" in text for text in shown.all_text_contents())
+    tab.fill("#label-tools input", "")
+    tab.click("table[data-sortable] thead th:nth-child(2) button")
+    numbers = [
+        int(text.split("\n")[0].replace(",", ""))
+        for text in tab.locator("table[data-sortable] tbody td:nth-child(2)").evaluate_all(
+            "(all) => all.map((c) => c.dataset.v)"
+        )
+    ]
+    assert numbers == sorted(numbers, reverse=True)
