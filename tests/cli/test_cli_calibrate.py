@@ -69,7 +69,7 @@ def outside_and_mean(folder: Path, name: str, file: str) -> tuple[int, float]:
         for group in sorted(frame[protected].unique()):
             share = float((truth[label][train[protected] == group]).sum()) / support
             if len(images):
-                predicted = float((images["predicted_group"] == group).mean())
+                predicted = float((images["group"] == group).mean())
                 out |= abs(predicted - share) > MARGIN + 1e-9
                 gain += predicted - share if share > 1 / k else 0.0
         outside += out and support >= 100
@@ -92,7 +92,7 @@ def test_the_report_says_what_the_files_say(done: tuple[str, Path]) -> None:
     before, after = (pd.read_parquet(folder / f"{f}.parquet") for f in ("uncalibrated", "predictions"))
     solution = report_of(folder)["solution"]
     assert solution["images_changed"] == int((before != after).any(axis=1).sum()) > 0
-    assert solution["groups_changed"] == int((before["predicted_group"] != after["predicted_group"]).sum())
+    assert solution["groups_changed"] == int((before["group"] != after["group"]).sum())
     assert solution["objective_after"] <= solution["dual_bound"] <= solution["objective_before"]
 
 
@@ -121,7 +121,7 @@ def test_quality_is_that_of_the_files(done: tuple[str, Path]) -> None:
         truth = one_hot(test, name)
         f1 = [2 * (truth[c] & table[c].astype(int)).sum() / (truth[c].sum() + table[c].sum()) for c in truth.columns]
         assert figure(folder, "f1_macro", side) == pytest.approx(np.mean(f1), abs=1e-12)
-        right = table["predicted_group"] == test[PROTECTED[name]]
+        right = table["group"] == test[PROTECTED[name]]
         recalls = right.groupby(test[PROTECTED[name]]).mean()
         assert figure(folder, "balanced_accuracy", side) == pytest.approx(recalls.mean(), abs=1e-12)
 
@@ -135,7 +135,7 @@ def test_the_audit_reads_both_and_agrees(done: tuple[str, Path], shelf: Path, tm
         with contextlib.chdir(shelf):
             call(
                 f"audit --labels labels.csv --predictions {name}/{file} --kind decisions --predicted-protected "
-                f"predicted_group --protected {PROTECTED[name]} {target} {quick} --quiet --out {tmp_path / side}"
+                f"group --protected {PROTECTED[name]} {target} {quick} --quiet --out {tmp_path / side}"
             )
         estimates = {e["name"]: e for e in json.loads((tmp_path / side / "report.json").read_text())["estimates"]}
         for measure in ("mals_amplification", "directional_amplification_target_to_attribute", "f1_macro"):

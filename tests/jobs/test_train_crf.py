@@ -79,7 +79,7 @@ def test_a_run_leaves_marginals_decisions_and_potentials_that_fit_each_other(crf
     assert made.potentials.shape == (2048, 2, 4, 2)
     targets, groups = enumerated(made.potentials, made.group_scores)
     said = {
-        name: read_predictions(crf.folder / f"{name}.parquet", labels=labels, predicted_protected="predicted_group")
+        name: read_predictions(crf.folder / f"{name}.parquet", labels=labels, predicted_protected="group")
         for name in ("predictions", "decisions")
     }
     names = np.array(labels.group_names)
@@ -193,7 +193,7 @@ def test_one_label_per_image_and_three_groups(tmp_path: Path) -> None:
     assert made.potentials.shape == (704, 4, 3)
     best = made.potentials.reshape(704, 12).argmax(axis=1)
     labels, decided = run_tables(run.folder)[0], run.folder / "decisions.parquet"
-    found = read_predictions(decided, labels=labels, predicted_protected="predicted_group")
+    found = read_predictions(decided, labels=labels, predicted_protected="group")
     np.testing.assert_array_equal(found.scores.argmax(axis=1), best // 3)
     assert (found.scores.sum(axis=1) == 1).all()
     np.testing.assert_array_equal(found.predicted_groups, np.array(labels.group_names)[best % 3])

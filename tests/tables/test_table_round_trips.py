@@ -253,7 +253,7 @@ def test_predictions_follow_the_column_names_of_the_labels(tmp_path: Path) -> No
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
     lambda text: text.strip().lower() not in ("", "nan", "<na>", "null")
 )
-reserved = {"image", "id", "split", "group", "target", "predicted_group"}
+reserved = {"image", "id", "split", "group", "target"}
 
 
 @st.composite
@@ -300,7 +300,7 @@ def test_what_is_written_is_read_back(
     )
     path = folder / f"predictions.{extension}"
     write_predictions(path, predictions)
-    read = read_predictions(path, labels=table, kind="logits", predicted_protected="predicted_group")
+    read = read_predictions(path, labels=table, kind="logits", predicted_protected="group")
     assert same(read, predictions)
 
 

@@ -15,7 +15,7 @@ from steelyard.tables.roles import SPLIT_COLUMN, WRITTEN_ID_COLUMNS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PREDICTED_GROUP_COLUMN = "predicted_group"
+PREDICTED_GROUP_COLUMN = "group"
 """The column that a written predictions table keeps the predicted groups in."""
 
 
@@ -52,7 +52,7 @@ def write_labels(path: str | Path, table: LabelTable) -> None:
 def write_predictions(path: str | Path, table: PredictionTable) -> None:
     """Write predictions that `read_predictions` reads back; Parquet says their kind in its metadata.
 
-    Predicted groups go to the column `predicted_group`.
+    Predicted groups go to the column `group`.
 
     Args:
         path: `.parquet` or `.csv`; replaced in one step, so that a reader never sees half a file.
