@@ -2,7 +2,7 @@
 
 Wang, Zhao, Yatskar, Chang, Ordonez: Balanced Datasets Are Not Enough, ICCV 2019, https://arxiv.org/abs/1811.08489;
 Zhao, Wang, Yatskar, Ordonez, Chang: Men Also Like Shopping, EMNLP 2017, https://arxiv.org/abs/1707.09457. All three are
-judged by their decisions, since calibration gives nothing else. Slow: a quarter of an hour on one core. The figures of
+judged by their decisions, since calibration gives nothing else. Slow: ten minutes on one core. The figures of
 the last run stand in docs/results/structured.md.
 """
 
@@ -33,8 +33,8 @@ ROWS = ("CRF", "CRF + RBA", "CRF + adversary")
 FIGURES = (
     "f1_macro",
     "dataset_leakage_at_f1",
-    "model_leakage",
-    "amplification",
+    "model_leakage_decisions",
+    "amplification_decisions",
     "conditional_leakage",
     "mals_amplification",
     "directional_amplification_target_to_attribute",
