@@ -2,10 +2,10 @@
 
 import pytest
 from calibration_samples import calibration
-from test_report_browser import BROWSER, CONTRAST, FLAGS, background, texts_outside
+from test_report_browser import BROWSER, CONTRAST, background, texts_outside
 from test_story_browser import OVERLAPS
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 pytestmark = [
     pytest.mark.browser,
@@ -20,32 +20,11 @@ INSIDE_A_PANEL = """() => [...document.querySelectorAll("figure")].map((f) => {
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as play:
-        running = play.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def visit(browser, tmp_path):
-    contexts, trouble = [], []
-
-    def opened(name, *, width=1280, scheme="light"):
-        REPORTS[name].to_html(tmp_path / f"{name}.html")
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda message: trouble.append(message.text))
-        tab.on("pageerror", lambda error: trouble.append(str(error)))
-        tab.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else trouble.append(r.url))
-        tab.goto((tmp_path / f"{name}.html").as_uri())
-        return tab
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert trouble == []
+def pages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    for name, report in REPORTS.items():
+        report.to_html(folder / f"{name}.html")
+    return {name: (folder / f"{name}.html").as_uri() for name in REPORTS}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

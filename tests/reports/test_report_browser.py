@@ -5,7 +5,7 @@ import shutil
 import pytest
 from report_samples import many_groups, with_predictions
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -56,14 +56,6 @@ CONTRAST = """() => {
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as play:
-        running = play.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     found = {}
@@ -71,31 +63,6 @@ def pages(tmp_path_factory):
         make().to_html(folder / f"{make.__name__}.html")
         found[make.__name__] = (folder / f"{make.__name__}.html").as_uri()
     return found
-
-
-@pytest.fixture
-def visit(browser, pages):
-    """Opens a page; at the end, nothing may have gone to the console or out to a network."""
-    contexts, trouble = [], []
-
-    def opened(name="with_predictions", *, width=1200, scheme="light", scripts=True):
-        context = browser.new_context(
-            viewport={"width": width, "height": 800}, color_scheme=scheme, java_script_enabled=scripts
-        )
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda message: trouble.append(message.text))
-        tab.on("pageerror", lambda error: trouble.append(str(error)))
-        tab.on(
-            "request", lambda asked: trouble.append(asked.url) if not asked.url.startswith(("file:", "data:")) else None
-        )
-        tab.goto(pages[name])
-        return tab
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert trouble == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

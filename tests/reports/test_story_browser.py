@@ -3,13 +3,13 @@
 import pytest
 from augment_samples import report
 from story_samples import changes, gallery, imsitu_chapter, story
-from test_report_browser import BROWSER, CONTRAST, FLAGS, background, texts_outside
+from test_report_browser import BROWSER, CONTRAST, background, texts_outside
 
 from steelyard.reports.story_augmentation import AugmentationChapter
 from steelyard.reports.story_page import demo_page
 from steelyard.reports.visualize_page import visualize_page
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 pytestmark = [
     pytest.mark.browser,
@@ -49,34 +49,6 @@ def pages(tmp_path_factory):
     for name, text in made.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return {name: (folder / f"{name}.html").as_uri() for name in made}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as play:
-        running = play.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def visit(browser, pages):
-    contexts, trouble = [], []
-
-    def opened(name, *, width=1280, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda message: trouble.append(message.text))
-        tab.on("pageerror", lambda error: trouble.append(str(error)))
-        tab.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else trouble.append(r.url))
-        tab.goto(pages[name])
-        return tab
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert trouble == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

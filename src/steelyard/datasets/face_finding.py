@@ -1,6 +1,5 @@
 """Faces found in a whole data set, kept in a file, so that each image is looked at once."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from steelyard.base.drafts import draft_of
 from steelyard.base.errors import InputError
 from steelyard.datasets.dataset import Dataset
 from steelyard.datasets.face_detector import FaceDetector
@@ -150,17 +150,13 @@ def _write(path: Path, found: Found, mark: str) -> None:
     import pyarrow.parquet as parquet
 
     table = _table(found).replace_schema_metadata({_MARK: mark.encode()})
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with draft.open("wb") as file:
+        with draft_of(path) as draft, draft.open("wb") as file:
             parquet.write_table(table, file)
-        draft.replace(path)
     except (OSError, pa.ArrowException) as error:
         said = one_line(getattr(error, "strerror", None) or error, longest=160)
         do = "check the folder and its free space"
         raise InputError(complaint(str(path), "", expected="a writable path", found=said, do=do)) from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _table(found: Found) -> "pa.Table":

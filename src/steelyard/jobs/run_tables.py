@@ -80,7 +80,5 @@ def run_tables(run: Path, *, instead: str = "") -> tuple[LabelTable, PredictionT
     except (KeyError, TypeError):
         expected = "the run's columns under 'labels' and 'task'"
         raise InputError(f"{run / PROVENANCE}: expected {expected}, found something else; restore the file") from None
-    predictions = read_predictions(run / PREDICTIONS, labels=labels)
-    if PREDICTED_GROUP_COLUMN in predictions.ignored:
-        predictions = read_predictions(run / PREDICTIONS, labels=labels, predicted_protected=PREDICTED_GROUP_COLUMN)
-    return labels, predictions
+    decoded = PREDICTED_GROUP_COLUMN if (run / DECISIONS).is_file() else None
+    return labels, read_predictions(run / PREDICTIONS, labels=labels, predicted_protected=decoded)

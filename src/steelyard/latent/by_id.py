@@ -1,6 +1,5 @@
 """Tables by latent: ids with latents, scores or labels, as Parquet; put together by id, never by row position."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steelyard.base.drafts import draft_of
 from steelyard.base.errors import InputError, JoinError
 from steelyard.tables.messages import complaint, counted, listed, one_line, some_ids
 
@@ -186,12 +186,9 @@ def _write(path: Path, names: Sequence[str], arrays: Sequence[Any]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        parquet.write_table(pa.Table.from_arrays(list(arrays), names=list(names)), draft)
-        draft.replace(path)
+        with draft_of(path) as draft:
+            parquet.write_table(pa.Table.from_arrays(list(arrays), names=list(names)), draft)
     except OSError as error:
         found, do = one_line(error.strerror or error, longest=160), "make room, then run it again"
         raise InputError(complaint(str(path), "", expected="to be written", found=found, do=do)) from error
-    finally:
-        draft.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ https://arxiv.org/abs/2012.01469
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from steelyard.base.drafts import draft_of
 from steelyard.base.errors import InputError
 from steelyard.tables.messages import complaint, one_line, quoted
 
@@ -184,16 +184,12 @@ def write_hyperplanes(path: str | Path, planes: Mapping[str, Hyperplane], *, gen
     held = {name: {"offset": plane.offset, "normal": plane.normal.tolist()} for name, plane in planes.items()}
     text = json.dumps({"format": _FORMAT, "generator": generator, "planes": held}, ensure_ascii=False)
     path = Path(path)
-    # In the same folder, so that the last step is a rename and not a copy.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        with draft_of(path) as draft:
+            draft.write_text(text, encoding="utf-8")
     except OSError as error:
         found, do = one_line(error.strerror or error, longest=160), "check the folder and its free space"
         raise InputError(complaint(str(path), "", expected="a writable path", found=found, do=do)) from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def read_hyperplanes(path: str | Path, *, generator: str | None = None) -> dict[str, Hyperplane]:

@@ -1,6 +1,5 @@
 """Latents of a progressive generator, and pictures of what it makes of them: grids, and PNG files."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from steelyard.base.drafts import draft_of
 from steelyard.base.errors import InputError
 from steelyard.base.random import stream
 from steelyard.datasets.images import require_cv2
@@ -57,12 +57,9 @@ def write_png(path: Path, image: NDArray[np.uint8]) -> None:
     """
     cv2 = require_cv2()
     _, content = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content.tobytes())
-        draft.replace(path)
+        with draft_of(path) as draft:
+            draft.write_bytes(content.tobytes())
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error}); make room, then go on") from None
-    finally:
-        draft.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ FOLDER/00000.npy, 00001.npy   uint8 images or float32 scores, as `numpy.save` wr
 
 import io
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steelyard.base.drafts import draft_of
 from steelyard.base.errors import InputError
 
 INDEX = "shards.json"
@@ -145,12 +145,8 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with draft_of(path) as draft:
         draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> InputError:

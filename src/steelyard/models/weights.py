@@ -3,7 +3,6 @@
 The format is safetensors (https://huggingface.co/docs/safetensors); PyTorch's own files are read with `weights_only`.
 """
 
-import os
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from steelyard.base.drafts import draft_of
 from steelyard.base.errors import InputError, MissingExtraError, first_few
 from steelyard.tables.messages import complaint, one_line, quoted
 
@@ -56,17 +56,13 @@ def save_weights(path: str | Path, module: nn.Module, metadata: Mapping[str, str
     }
     content = save(state, metadata=dict(metadata))
     path = Path(path)
-    # In the same folder, so that the last step is a rename and not a copy.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        draft.write_bytes(content)
-        draft.replace(path)
+        with draft_of(path) as draft:
+            draft.write_bytes(content)
     except OSError as error:
         found, do = one_line(error.strerror or error, longest=160), "check the folder and its free space"
         expected = f"a writable path with {len(content) / 1e6:,.1f} MB of room"
         raise InputError(complaint(str(path), "", expected=expected, found=found, do=do)) from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def load_weights(

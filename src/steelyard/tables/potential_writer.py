@@ -1,13 +1,13 @@
 """Potentials written to NPZ or Parquet, whole or not at all."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from steelyard.base.drafts import draft_of
 from steelyard.base.errors import InputError
 from steelyard.tables.messages import complaint, one_line, quoted
 from steelyard.tables.potential_reader import LAYOUT_KEY
@@ -31,16 +31,12 @@ def write_potentials(path: str | Path, table: PotentialTable) -> None:
     if writer is None:
         found, do = f"the extension {quoted(path.suffix)}", "name a file with one of these"
         raise InputError(complaint(str(path), "", expected=".npz or .parquet", found=found, do=do))
-    # In the same folder, so that the last step is a rename and not a copy.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        writer(draft, table)
-        draft.replace(path)
+        with draft_of(path) as draft:
+            writer(draft, table)
     except OSError as error:
         found, do = one_line(error.strerror or error, longest=160), "check the folder and its free space"
         raise InputError(complaint(str(path), "", expected="a writable path", found=found, do=do)) from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _write_npz(path: Path, table: PotentialTable) -> None:

@@ -1,10 +1,10 @@
 """Tables written to Parquet or CSV, whole or not at all."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steelyard.base.drafts import draft_of
 from steelyard.base.errors import InputError
 from steelyard.tables.files import KIND_KEY
 from steelyard.tables.label_table import LabelTable
@@ -98,16 +98,12 @@ def _write(path: str | Path, names: Sequence[str], arrays: Sequence["pa.Array"],
         raise InputError(complaint(str(path), "", expected="a name for each column", found=found, do=do))
     metadata = None if kind is None else {KIND_KEY: kind}
     table = pa.Table.from_arrays(list(arrays), names=list(names), metadata=metadata)
-    # In the same folder, so that the last step is a rename and not a copy.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        writer(draft, table)
-        draft.replace(path)
+        with draft_of(path) as draft:
+            writer(draft, table)
     except OSError as error:
         found, do = one_line(error.strerror or error, longest=160), "check the folder and its free space"
         raise InputError(complaint(str(path), "", expected="a writable path", found=found, do=do)) from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _write_parquet(path: Path, table: "pa.Table") -> None:

@@ -92,12 +92,17 @@ def judged(work: Work, latents: ByLatent, folder: Path) -> ByLatent:
     return label_scores(_scored(work, run, names, latents, folder, sized=sized), oracle_thresholds(work))
 
 
+def train_filter(work: Work) -> None:
+    """Train the filter's own network, where the filter is an oracle."""
+    oracle = work.config.oracle
+    if oracle is not None and work.config.pairs.filter == "oracle":
+        apart = replace(oracle, training=replace(oracle.training, seed=oracle.training.seed + 1))
+        _train(work, apart, work.path("pairs") / _FILTER, oracle.filter_source or oracle.source)
+
+
 def sifted(work: Work, latents: ByLatent, folder: Path) -> ByLatent:
-    """The labels that the filter's own network gives the images of latents; it is trained when it is first asked."""
-    run, oracle = work.path("pairs") / _FILTER, work.config.oracle
-    assert oracle is not None
-    apart = replace(oracle, training=replace(oracle.training, seed=oracle.training.seed + 1))
-    _train(work, apart, run, oracle.filter_source or oracle.source)
+    """The labels that the filter's own network gives the images of latents."""
+    run = work.path("pairs") / _FILTER
     names = kept_task(run).target_names
     return label_scores(_scored(work, run, names, latents, folder, sized=True), thresholds_of(run))
 

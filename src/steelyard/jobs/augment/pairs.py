@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from steelyard.base.errors import UndefinedError
 from steelyard.jobs.augment.labels import THRESHOLDS, classifier_runs, marks_of, read_labels_of, score_by_runs
-from steelyard.jobs.augment.oracle import agreement, judged, rates, share, sifted
+from steelyard.jobs.augment.oracle import agreement, judged, rates, share, sifted, train_filter
 from steelyard.jobs.augment.planes import mirror_of, pair_rows
 from steelyard.jobs.augment.steps import Made
 from steelyard.jobs.augment.work import Work, file_name
@@ -31,6 +31,7 @@ Kept = dict[Flip, NDArray[np.bool_]]
 def make_pairs(work: Work, folder: Path) -> Made:
     """Filter the pairs of every set, ask the oracle about them, and store their images where that is asked for."""
     rows, records, files, shares = pair_rows(work), [], [], []
+    train_filter(work)
     for name, targets in work.sets.items():
         place = folder / file_name(name)
         place.mkdir(exist_ok=True)

@@ -62,7 +62,7 @@ class LabelObjective(Generic[Options]):
 
     def evaluate(self, network: Network, batch: Batch) -> Tensor:
         """`[b, t]` logits."""
-        return self._loss.scores(self.output(network, batch))
+        return self.scores(self.output(network, batch))
 
     @property
     def structured(self) -> bool:
