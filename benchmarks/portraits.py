@@ -52,6 +52,7 @@ def measure(folder: Path, seed: int) -> Mapping[str, AugmentReport]:
     # Images that the oracle has not seen, for the network of the filter.
     other = _world(folder / "filter.yaml", {**WORLDS["independent"], "seed": 1_000 + seed})
     given["oracle"]["filter_source"] = other
+    given["annotators"]["source"] = _world(folder / "annotators.yaml", {**WORLDS["default"], "seed": 2_000 + seed})
     config = read_augment(given)
     reports = {}
     for name in FILTERS:

@@ -34,7 +34,7 @@ class DataSection:
 
     Attributes:
         source: folder of the data set, or a table; for Scenes and Portraits a YAML file of its dials, or `default`
-            (Portraits also `faint` and `independent`).
+            (Portraits also `faint`, `independent` and `skewed`).
         name: of the data set: coco, imsitu, celeba, table, scenes or portraits; null recognises it by its files, and
             takes a YAML file for Scenes.
         protected: the protected attribute.

@@ -84,25 +84,35 @@ class PairSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OracleSection:
-    """An independent classifier that judges the pairs: trained here, apart from those that label them, or a run.
+class ClassifierSection:
+    """A classifier of all attributes, the protected ones among them, that is not compared: a run, or trained here.
 
     Attributes:
-        run: folder of a run that scores the attributes, the protected ones among them; null trains one.
+        run: folder of a run that scores the attributes; null trains a network.
         names: attribute → what the run calls it, where that is another name.
-        source: other images of the same kind to train it on (a world in which labels do not go with groups).
-        filter_source: images of the same kind for the network of the filter `oracle`; null for those of `source`.
-        model: its network.
+        source: other images of the same kind to train on (a world in which labels do not go with groups); null for the
+            real ones.
+        model: the network that is trained.
         training: how it is trained.
-        pairs: that it judges.
     """
 
     run: str | None = None
     names: dict[str, str] = field(default_factory=dict)
     source: str | None = None
-    filter_source: str | None = None
     model: ModelOptions = field(default_factory=ModelOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OracleSection(ClassifierSection):
+    """An independent classifier that judges the pairs: trained apart from those that label them, or a run.
+
+    Attributes:
+        filter_source: images of the same kind for the network of the filter `oracle`; null for those of `source`.
+        pairs: that it judges.
+    """
+
+    filter_source: str | None = None
     pairs: int = 2_000
 
     def __post_init__(self) -> None:
@@ -123,6 +133,7 @@ class AugmentConfig:
         latents: how many.
         pairs: how they are made.
         oracle: judges the pairs; None for none.
+        annotators: label the generated images; None for the classifiers of the real images, as published.
         out: the folder of everything.
         seed: of everything random.
         per_attribute: a classifier and pairs of its own for each target, as published; else one with a head for each.
@@ -139,6 +150,7 @@ class AugmentConfig:
     latents: LatentSection
     pairs: PairSection
     oracle: OracleSection | None
+    annotators: ClassifierSection | None
     out: str
     seed: int = 0
     per_attribute: bool = False
@@ -169,6 +181,16 @@ class AugmentConfig:
             )
         if self.pairs.filter == "oracle" and self.oracle is None:
             raise InputError("pairs.filter: expected oracle with a section oracle, found none; add it")
+        own = {"oracle": self.oracle, "annotators": self.annotators}
+        for name, section in own.items():
+            if section is not None and section.names and section.run is None:
+                raise InputError(f"{name}.names: expected {name}.run with it, found none; give the run, or drop names")
+        runs = [section.run for section in own.values() if section is not None and section.run is not None]
+        if len({Path(run).resolve() for run in runs}) < len(runs):
+            raise InputError(
+                f"oracle.run: expected another run than annotators.run, found {runs[0]} in both; those that label the "
+                "latents cannot judge"
+            )
         if self.bootstrap < 2:
             raise InputError(f"bootstrap: expected 2 rounds or more, found {self.bootstrap}; raise it")
 
@@ -201,6 +223,12 @@ _SECTIONS: dict[str, type[Any]] = {
     "latents": LatentSection,
     "pairs": PairSection,
 }
+_OWN: Mapping[str, tuple[type[ClassifierSection], int]] = {
+    "oracle": (OracleSection, 1),
+    "annotators": (ClassifierSection, 3),
+}
+"""Sections that may be left out, and what is added to the seed: networks of one seed would not be independent. (The
+filter's network has 2.)"""
 
 
 def read_augment(source: str | Path | Mapping[str, Any], *, out: str | None = None) -> AugmentConfig:
@@ -215,7 +243,7 @@ def read_augment(source: str | Path | Mapping[str, Any], *, out: str | None = No
     """
     given = dict(source) if isinstance(source, Mapping) else read_yaml(source)
     origin = Origin("" if isinstance(source, Mapping) else str(source), () if out is None else ("out",))
-    known_names(given, (*_SECTIONS, "oracle", *_PLAIN), "", origin)
+    known_names(given, (*_SECTIONS, *_OWN, *_PLAIN), "", origin)
     given = with_preset(given, origin) | ({} if out is None else {"out": out})
     top = make_options(_Plain, {name: given[name] for name in _PLAIN if name in given}, "", origin)
     if top.seed < 0:
@@ -225,12 +253,12 @@ def read_augment(source: str | Path | Mapping[str, Any], *, out: str | None = No
         name: make_options(cls, _with(seeded.get(name, {}), given.get(name, {})), name, origin)
         for name, cls in _SECTIONS.items()
     }
-    oracle = given.get("oracle")
-    if oracle is not None:
-        own: OracleSection = make_options(OracleSection, oracle, "oracle", origin)
-        # Another stream than that of the classifiers: two networks of one seed would not be independent.
-        made["oracle"] = replace(own, training=replace(own.training, seed=top.seed + 1))
-    return AugmentConfig(**{"oracle": None, **made}, **{name: getattr(top, name) for name in _PLAIN})
+    own: dict[str, ClassifierSection | None] = dict.fromkeys(_OWN)
+    for name, (cls, shift) in _OWN.items():
+        if given.get(name) is not None:
+            section = make_options(cls, given[name], name, origin)
+            own[name] = replace(section, training=replace(section.training, seed=top.seed + shift))
+    return AugmentConfig(**made, **own, **{name: getattr(top, name) for name in _PLAIN})  # type: ignore[arg-type]
 
 
 def _with(first: Mapping[str, Any], given: Any) -> Any:

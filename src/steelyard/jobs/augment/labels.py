@@ -4,48 +4,73 @@ Ramaswamy, Kim, Russakovsky, *Fair Attribute Classification through Latent Space
 https://arxiv.org/abs/2012.01469, section 3.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from steelyard.base.random import stream
+from steelyard.jobs.augment.networks import Network, least_accurate, network_of, score_by, trained_apart
 from steelyard.jobs.augment.steps import Made, files_in
-from steelyard.jobs.augment.training import scorer_of, thresholds_of, train_once
+from steelyard.jobs.augment.training import train_once
 from steelyard.jobs.augment.work import Work, file_name
-from steelyard.jobs.run_tables import PREDICTIONS
-from steelyard.latent.annotation import Scored, label_scores, require_both, score_latents
+from steelyard.latent.annotation import Scored, label_scores, require_both
 from steelyard.latent.by_id import ByLatent, latent_ids, read_columns, read_latents, write_columns, write_latents
-from steelyard.latent.pixels import Synthesis
-from steelyard.reports.provenance import fingerprint
 from steelyard.reports.records import dump_json, load_json, write_text
-from steelyard.training.launching import launch
-
-if TYPE_CHECKING:
-    from lightning.fabric import Fabric
 
 LATENTS, SCORES, LABELS, THRESHOLDS = "latents.parquet", "scores.parquet", "labels.parquet", "thresholds.json"
-
-
-def classifier_runs(work: Work) -> Mapping[str, tuple[str, ...]]:
-    """Name of each classifier's run → the attributes that it scores: one each, or all in one."""
-    names = (*work.targets, *work.protected)
-    return {name: (name,) for name in names} if work.config.per_attribute else {"all": names}
+_OWN = "annotators"
 
 
 def train_classifiers(work: Work, folder: Path) -> Made:
-    """Train the classifiers of targets and protected attributes on real images; find their thresholds."""
+    """Have the networks that label, and find their thresholds.
+
+    They are the classifiers of targets and protected attributes, trained on real images, or those that `annotators`
+    asks for.
+    """
     files: list[Path] = []
     thresholds: dict[str, float] = {}
-    for name, attributes in classifier_runs(work).items():
-        files += train_once(work, folder / file_name(name), work.real(attributes))
-        thresholds |= thresholds_of(folder / file_name(name))
+    names = (*work.targets, *work.protected)
+    if work.config.annotators is not None:
+        files += trained_apart(work, work.config.annotators, folder / _OWN, option="annotators")
+        (network,) = annotators_of(work)
+        thresholds = {name: value for name, value in network.thresholds().items() if name in names}
+        accuracy = network.accuracy(names)
+        says = f"annotators of {len(names):,} attributes; the {least_accurate(accuracy)}"
+        record = {"thresholds": thresholds, "accuracy": accuracy}
+    else:
+        networks = annotators_of(work)
+        for network in networks:
+            files += train_once(work, network.run, work.real(network.names))
+            thresholds |= network.thresholds()
+        count = len(networks)
+        says = f"{count:,} {'classifier' if count == 1 else 'classifiers'} of {len(names):,} attributes"
+        record = {"thresholds": thresholds}
     write_text(folder / THRESHOLDS, dump_json(thresholds))
-    count = len(classifier_runs(work))
-    says = f"{count:,} {'classifier' if count == 1 else 'classifiers'} of {len(thresholds):,} attributes"
-    return Made((*files, folder / THRESHOLDS), says, {"thresholds": thresholds})
+    return Made((*files, folder / THRESHOLDS), says, record)
+
+
+def annotators_of(work: Work) -> tuple[Network, ...]:
+    """The networks that label: one for each attribute, or one for all; or those that `annotators` asks for."""
+    folder = work.path("classifiers")
+    if work.config.annotators is not None:
+        return (network_of(work.config.annotators, folder / _OWN),)
+    names = (*work.targets, *work.protected)
+    sets = {name: (name,) for name in names} if work.config.per_attribute else {"all": names}
+    return tuple(Network(folder / file_name(name), attributes) for name, attributes in sets.items())
+
+
+def annotate(work: Work, latents: ByLatent, folder: Path, *, of: Collection[str]) -> Scored:
+    """One pass over the images of latents, scored by the networks that label these attributes.
+
+    What learned from the real images sees the generated ones as they train, with the noise that is added to them;
+    annotators of other images see them without it.
+    """
+    networks = [network for network in annotators_of(work) if set(of) & set(network.names)]
+    section = work.config.annotators
+    other = section is not None and (section.run is not None or section.source is not None)
+    return score_by(work, networks, latents, folder, work.clear_synthesis if other else work.synthesis)
 
 
 def sample_latents(work: Work, folder: Path) -> Made:
@@ -71,9 +96,9 @@ def sample_latents(work: Work, folder: Path) -> Made:
 def label_latents(work: Work, folder: Path) -> Made:
     """Make the image of each latent once, score it by every classifier, and label it at their thresholds."""
     latents = read_latents(work.path("latents") / LATENTS, width=work.generator.latent_dim)
-    runs = {work.path("classifiers") / file_name(name): names for name, names in classifier_runs(work).items()}
-    scored = score_by_runs(work, runs, latents, folder / "shards", mark=marks_of(work, tuple(runs)))
-    labels = label_scores(scored.table, load_json(work.path("classifiers") / THRESHOLDS))
+    thresholds = load_json(work.path("classifiers") / THRESHOLDS)
+    scored = annotate(work, latents, folder / "shards", of=thresholds)
+    labels = label_scores(scored.table, thresholds)
     require_both(labels)
     write_columns(folder / SCORES, scored.table)
     write_columns(folder / LABELS, labels)
@@ -82,50 +107,6 @@ def label_latents(work: Work, folder: Path) -> Made:
     says = f"{len(latents):,} images made and scored for {len(labels.names):,} attributes in {passes:.2f} passes"
     record = {"passes": passes, "images": scored.made, "seconds": scored.seconds, "shares": shares}
     return Made(files_in(folder, (SCORES, LABELS)), says, record)
-
-
-def score_by_runs(
-    work: Work,
-    runs: Mapping[Path, Sequence[str]],
-    latents: ByLatent,
-    folder: Path,
-    *,
-    mark: str,
-    sized: bool = True,
-    synthesis: Synthesis | None = None,
-) -> Scored:
-    """One pass over the images of these latents, scored by all runs.
-
-    Args:
-        work: has the generator.
-        runs: folder of a run → what to call its targets; empty for their own names.
-        latents: by id.
-        folder: for the scores' shards.
-        mark: fingerprint of the runs.
-        sized: the runs were trained on images of the generator's size, as those of this command are.
-        synthesis: makes the images; None for those that train.
-    """
-    makes = synthesis or work.synthesis
-    options = replace(work.config.training, devices=1, nodes=1)
-    total = f"{len(latents):,} images"
-    state = {"done": 0}
-
-    def told(count: int) -> None:
-        state["done"] += count
-        speed = makes.made / max(makes.seconds, 1e-9)
-        work.progress(f"{state['done']:,} of {total} scored (made at {speed:,.0f} images/s)")
-
-    def score(fabric: "Fabric") -> Scored:
-        size = makes.size if sized else None
-        scorers = [scorer_of(fabric, run, size, names=names) for run, names in runs.items()]
-        return score_latents(makes, latents, scorers, folder, mark=mark, told=told)
-
-    return launch(options, score)
-
-
-def marks_of(work: Work, runs: Sequence[Path]) -> str:
-    """A fingerprint of the generator and of what these runs predict, for shards of scores."""
-    return "-".join([work.generator_mark[:16], *(fingerprint(run / PREDICTIONS)["sha256"][:16] for run in runs)])
 
 
 def read_labels_of(work: Work) -> tuple[ByLatent, ByLatent]:

@@ -45,7 +45,7 @@ def predictions_of(folder: Path, model: Model) -> Path:
 
 def _trained(work: Work, folder: Path, model: Model, name: str, targets: Sequence[str]) -> Path:
     """The run of one model and one set of targets."""
-    if model == "plain" and work.config.per_attribute:
+    if model == "plain" and work.config.per_attribute and work.config.annotators is None:
         return work.path("classifiers") / file_name(name)  # trained already, on the same images
     run = folder / f"{model}-{file_name(name)}"
     real = work.real(targets)

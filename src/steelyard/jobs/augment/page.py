@@ -9,6 +9,7 @@ import numpy as np
 from steelyard.base.errors import InputError
 from steelyard.base.estimate import Estimate
 from steelyard.datasets.images import require_cv2
+from steelyard.jobs.augment.config import ClassifierSection
 from steelyard.jobs.augment.measures import measure_models
 from steelyard.jobs.augment.models import ABOUT, predictions_of
 from steelyard.jobs.augment.oracle import JUDGE
@@ -109,10 +110,18 @@ def _sizes(work: Work) -> Iterator[str]:
     pairs = load_json(work.path("pairs") / DONE)["record"]["pairs"]
     train = len(work.labels.split("train"))
     yield f"{train:,} real training images; {pairs:,} latents make pairs, before any filter."
+    if (section := work.config.annotators) is not None:
+        yield f"Generated images are labelled by {_annotator(section)}, not by classifiers that are compared."
     if work.config.per_attribute:
         yield "A classifier, and pairs, of its own for each attribute."
     else:
         yield "One network with a head for each attribute; the mirror images keep all targets at once."
+
+
+def _annotator(section: ClassifierSection) -> str:
+    if section.run is not None:
+        return f"the run {section.run}"
+    return f"a network trained on {'the real images' if section.source is None else section.source}"
 
 
 def _grids(work: Work) -> Iterator[PairGrid]:

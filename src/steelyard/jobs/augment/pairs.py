@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steelyard.base.errors import UndefinedError
-from steelyard.jobs.augment.labels import THRESHOLDS, classifier_runs, marks_of, read_labels_of, score_by_runs
-from steelyard.jobs.augment.oracle import agreement, judged, rates, share, sifted, train_filter
+from steelyard.jobs.augment.labels import THRESHOLDS, annotate, read_labels_of
+from steelyard.jobs.augment.networks import agreement, as_wanted, share
+from steelyard.jobs.augment.oracle import judged, rates, sifted, train_filter
 from steelyard.jobs.augment.planes import mirror_of, pair_rows
 from steelyard.jobs.augment.steps import Made
 from steelyard.jobs.augment.work import Work, file_name
@@ -149,23 +150,16 @@ def _filtered(work: Work, rows: ByLatent, targets: Sequence[str], place: Path) -
 
 
 def _agreed(work: Work, rows: ByLatent, targets: Sequence[str], flip: Flip, place: Path) -> NDArray[np.bool_]:
-    """Which pairs the classifiers that labelled the latents see as they should be: one pass over the mirror images."""
+    """Which pairs the networks that labelled the latents see as they should be: one pass over the mirror images."""
     stay = _stay(work, targets, flip)
-    wanted = {*flip, *stay}
-    runs = {
-        work.path("classifiers") / file_name(name): names
-        for name, names in classifier_runs(work).items()
-        if wanted & set(names)
-    }
-    mirrored = _mirrored(work, rows, targets, flip)
     work.progress(f"the classifiers look at {len(rows):,} mirror images")
     folder = place / f"scores-{file_name('+'.join(flip))}"
-    scored = score_by_runs(work, runs, mirrored, folder, mark=marks_of(work, tuple(runs)))
+    scored = annotate(work, _mirrored(work, rows, targets, flip), folder, of=(*flip, *stay))
     thresholds = load_json(work.path("classifiers") / THRESHOLDS)
-    after = label_scores(scored.table, {name: thresholds[name] for name in scored.table.names})
+    after = label_scores(scored.table, {name: thresholds[name] for name in (*flip, *stay)})
     _, labels = read_labels_of(work)
     before = ByLatent(rows.ids, labels.of(rows.ids), labels.names)
-    return np.asarray(np.all(list(agreement(before, after, flip=flip, keep=stay).values()), axis=0))
+    return as_wanted(agreement(before, after, flip=flip, keep=stay))
 
 
 def _sifted(work: Work, rows: ByLatent, targets: Sequence[str], flip: Flip, place: Path) -> NDArray[np.bool_]:
@@ -173,8 +167,7 @@ def _sifted(work: Work, rows: ByLatent, targets: Sequence[str], flip: Flip, plac
     work.progress(f"the filter looks at {len(rows):,} pairs")
     before = sifted(work, rows, work.path("pairs") / "sifted")
     after = sifted(work, _mirrored(work, rows, targets, flip), place / f"sifted-{file_name('+'.join(flip))}")
-    seen = agreement(before, after, flip=flip, keep=_stay(work, targets, flip))
-    return np.asarray(np.all(list(seen.values()), axis=0))
+    return as_wanted(agreement(before, after, flip=flip, keep=_stay(work, targets, flip)))
 
 
 def _records(

@@ -4,7 +4,7 @@ Ramaswamy, Kim, Russakovsky, *Fair Attribute Classification through Latent Space
 https://arxiv.org/abs/2012.01469.
 
     OUT/augment.yaml       the whole configuration
-    OUT/classifiers/       a run of each classifier, thresholds.json
+    OUT/classifiers/       a run of each network that labels, thresholds.json
     OUT/oracle/            the oracle's run, judge.json
     OUT/latents/           latents.parquet: ids and latents
     OUT/labels/            scores.parquet, labels.parquet: by id
@@ -41,10 +41,10 @@ _SETS = ("per_attribute", "pairs.protected")
 STEPS = (
     Step(
         "classifiers",
-        "train the classifiers of targets and protected attributes on real images",
+        "train the classifiers of targets and protected attributes that label generated images",
         train_classifiers,
         after=(),
-        options=(*_IMAGES, *_NETWORK, *_SETS),
+        options=(*_IMAGES, *_NETWORK, *_SETS, "annotators"),
         inputs=("data", "generator"),
     ),
     Step(
@@ -53,15 +53,15 @@ STEPS = (
         train_oracle,
         after=(),
         options=("data", "seed", "pairs.protected", "task", "oracle"),
-        inputs=("data", "generator", "given"),
+        inputs=("data", "generator"),
     ),
-    Step("latents", "sample latents", sample_latents, (), ("seed", "latents"), ("generator", "given")),
+    Step("latents", "sample latents", sample_latents, (), ("seed", "latents"), ("generator",)),
     Step(
         "labels",
         "make the image of each latent, once, and label it by every classifier",
         label_latents,
         after=("classifiers", "latents"),
-        options=_SETS,
+        options=(*_SETS, "annotators"),
         inputs=("generator",),
     ),
     Step(
@@ -77,15 +77,15 @@ STEPS = (
         "mirror the latents, filter the pairs, let the oracle judge them",
         make_pairs,
         after=("classifiers", "oracle", "latents", "labels", "planes"),
-        options=("latents", "pairs", "oracle", "per_attribute"),
-        inputs=("generator", "given"),
+        options=("latents", "pairs", "oracle", "annotators", "per_attribute"),
+        inputs=("generator",),
     ),
     Step(
         "models",
         "train on real images, and on real images and pairs",
         train_models,
         after=("classifiers", "latents", "labels", "planes", "pairs"),
-        options=(*_IMAGES, *_NETWORK, "pairs", "models"),
+        options=(*_IMAGES, *_NETWORK, "pairs", "models", "annotators"),
         inputs=("data", "generator"),
     ),
     Step(
@@ -93,7 +93,8 @@ STEPS = (
         "measure the models, and write the page",
         make_report,
         after=("classifiers", "oracle", "latents", "labels", "planes", "pairs", "models"),
-        options=("seed", "bootstrap", "models", "per_attribute", "latents", "pairs", "pairs.shown", "oracle"),
+        options=("seed", "bootstrap", "models", "per_attribute", "latents", "pairs", "pairs.shown", "oracle",
+                 "annotators"),
         inputs=("data",),
     ),
 )  # fmt: skip

@@ -24,7 +24,7 @@ from steelyard.reports.records import dump_json, load_json, write_text
 from steelyard.tables.messages import closest, complaint, listed
 
 DONE, BEGUN = "step.json", "begun.json"
-Input = Literal["data", "generator", "given"]
+Input = Literal["data", "generator"]
 _FREE = frozenset({*FREE_TO_CHANGE, "pairs.shown", "latents.batch"})
 
 
@@ -52,9 +52,8 @@ class Step:
         what: it does, in words.
         run: does it in the folder; what lies there half done is of the same fingerprint.
         after: steps whose files it reads.
-        options: sections and options that it reads, dotted.
-        inputs: whether it reads the real images (`data`), makes images (`generator`), or reads files that the
-            configuration names (`given`).
+        options: sections and options that it reads, dotted; the files that these sections name are read with them.
+        inputs: whether it reads the real images (`data`) or makes images (`generator`).
     """
 
     name: str
@@ -149,12 +148,12 @@ def _mark(work: Work, step: Step, done: Mapping[str, Mapping[str, Any]]) -> str:
     inputs: dict[Input, Callable[[], str]] = {
         "data": lambda: work.data_mark,
         "generator": lambda: work.generator_mark,
-        "given": lambda: work.given_mark,
     }
     record = {
         "step": step.name,
         "options": {name: _chosen(whole, name) for name in step.options},
         "inputs": {name: inputs[name]() for name in step.inputs},
+        "given": work.given_mark(step.options),
         "after": {name: done[name]["files"] for name in step.after},
     }
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 
 from steelyard.base.errors import InputError
 from steelyard.datasets.dataset import SPLITS, Dataset
-from steelyard.jobs.augment.config import AugmentConfig
+from steelyard.jobs.augment.config import AugmentConfig, OracleSection
 from steelyard.jobs.data_section import DataSection, counted_labels, open_section
 from steelyard.jobs.progress import Progress, silent
 from steelyard.jobs.run_tables import PREDICTIONS
@@ -66,7 +66,7 @@ class Work:
 
     @cached_property
     def clear_synthesis(self) -> Synthesis:
-        """The same without the noise that is added: for those that judge."""
+        """The same without the noise that is added: for those that learned from other images than the real ones."""
         return Synthesis(self.generator, batch=self.config.latents.batch)
 
     @cached_property
@@ -114,8 +114,8 @@ class Work:
         """The real images at the generator's size, with these attributes as targets."""
         return RealImages(self.dataset, with_targets(self.labels, names), self.generator.size)
 
-    def oracle_data(self, source: str | None) -> tuple[DataSection, RealImages]:
-        """What an oracle is trained on, with every attribute as a target.
+    def other_data(self, source: str | None) -> tuple[DataSection, RealImages]:
+        """What a classifier that is not compared is trained on, with every attribute as a target.
 
         Args:
             source: other images of the same kind; None for the real ones.
@@ -128,16 +128,16 @@ class Work:
         table = counted_labels(section, dataset, seed=self.config.seed)
         return section, RealImages(dataset, with_targets(table, names), self.generator.size)
 
-    @cached_property
-    def given_mark(self) -> str:
-        """A fingerprint of the files that the configuration names, beside the data and the generator."""
-        config = self.config
-        files = [config.latents.file]
-        if config.oracle is not None:
-            files += [None if config.oracle.run is None else str(Path(config.oracle.run) / PREDICTIONS)]
-            files += [config.oracle.source, config.oracle.filter_source]
-        named = [Path(name) for name in files if name is not None and Path(name).is_file()]
-        return "-".join(fingerprint(path)["sha256"] for path in named)
+    def given_mark(self, sections: Collection[str]) -> str:
+        """A fingerprint of the files that these sections name, beside the data and the generator."""
+        config, files = self.config, dict[str, list[str | None]]()
+        files["latents"] = [config.latents.file]
+        for name, own in (("oracle", config.oracle), ("annotators", config.annotators)):
+            if own is not None:
+                run = None if own.run is None else str(Path(own.run) / PREDICTIONS)
+                files[name] = [run, own.source, own.filter_source if isinstance(own, OracleSection) else None]
+        named = [Path(name) for section in files if section in sections for name in files[section] if name is not None]
+        return "-".join(fingerprint(path)["sha256"] for path in named if path.is_file())
 
     @cached_property
     def data_mark(self) -> str:
