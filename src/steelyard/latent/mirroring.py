@@ -7,13 +7,15 @@ z′ = z − Wᵀ(W Wᵀ)⁻¹(W z + b − s): their formula for one plane to fl
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import get_blas_funcs, solve_triangular
+from scipy.linalg import solve_triangular
 from threadpoolctl import ThreadpoolController
 
 from steelyard.base.errors import InputError
@@ -24,8 +26,7 @@ SMALLEST_ANGLE = 5.0
 """Degrees between two planes below which latents are not mirrored."""
 _JOINT_SHARE = 1 / 50
 _ROUNDING = 1e-4  # degrees that normals in float32 may be off
-_CHUNK = 2**18  # bytes of latents at a time: they and their mirror images stay in the cache
-_SHARE = 32  # chunks that a thread takes at a time
+_CHUNK = 2**21  # bytes of latents at a time: less, and threads meet too often at the interpreter's lock
 
 Latents = NDArray[Any]  # [n, d], float32 or float64
 
@@ -46,8 +47,8 @@ def mirror(
             make a fiftieth of it with what all others span together.
 
     Returns:
-        `[n, d]`, in the precision of `z`. Memory beyond it is under a megabyte; threads are as many as
-        the linear algebra library may use.
+        `[n, d]`, in the precision of `z`. Memory beyond it is under a megabyte; threads are as many as the linear
+        algebra library may use.
 
     Raises:
         InputError: planes nearly parallel, more planes than dimensions, none to flip, or latents of another width or
@@ -133,16 +134,17 @@ def mirror_by_group(
     if codes.shape != (len(latents),) or not np.isin(codes, (0, 1)).all():
         raise InputError(f"groups: expected 0 or 1 for each of {len(latents):,} latents, found other; give one each")
     out = np.empty(latents.shape, latents.dtype)
-    for group in (0, 1):
-        own, other = targets[group], targets[1 - group]
-        back = _lift([flip, other, *keep], smallest_angle)[:, :2]
-        change = _Change(
-            read=np.stack([2 * flip.normal, other.normal - own.normal]),
-            offset=np.array([2 * flip.offset, other.offset - own.offset]),
-            back=back,
-        )
-        rows = codes == group
-        out[rows] = _moved(latents[rows], change)
+    with _threads() as threads:
+        for group in (0, 1):
+            own, other = targets[group], targets[1 - group]
+            back = _lift([flip, other, *keep], smallest_angle)[:, :2]
+            change = _Change(
+                read=np.stack([2 * flip.normal, other.normal - own.normal]),
+                offset=np.array([2 * flip.offset, other.offset - own.offset]),
+                back=back,
+            )
+            rows = codes == group
+            out[rows] = _moved(latents[rows], change, threads)
     return out
 
 
@@ -170,9 +172,10 @@ def _towards(
         raise InputError(f"planes to {verb}: expected at least one, found none; give one")
     stacked(planes)
     require_latents(latents, planes)
-    # Only the columns of planes whose score changes are ever multiplied by anything but 0.
-    back = share * _lift(planes, smallest_angle)[:, : len(moved)]
-    return _moved(latents, _Change(stacked(moved), np.array([plane.offset for plane in moved]), back))
+    with _threads() as threads:
+        # Only the columns of planes whose score changes are ever multiplied by anything but 0.
+        back = share * _lift(planes, smallest_angle)[:, : len(moved)]
+        return _moved(latents, _Change(stacked(moved), np.array([plane.offset for plane in moved]), back), threads)
 
 
 def _lift(planes: Sequence[Hyperplane], smallest_angle: float) -> Floats:
@@ -228,37 +231,51 @@ def require_apart(planes: Sequence[Hyperplane], smallest_angle: float = SMALLEST
         )
 
 
-def _moved(z: Latents, change: _Change) -> Latents:
+def _moved(z: Latents, change: _Change, threads: int) -> Latents:
     """The change, chunk by chunk: latents are read once and their images written once."""
     out = np.empty(z.shape, z.dtype)
     rows = max(1, _CHUNK // max(1, z.shape[1] * z.itemsize))
     read = np.ascontiguousarray(change.read.T, dtype=z.dtype)
-    offset, back = change.offset.astype(z.dtype), change.back.T.astype(z.dtype)
-    (add_product,) = get_blas_funcs(("ger",), dtype=z.dtype)
+    offset, back = change.offset.astype(z.dtype), np.ascontiguousarray(change.back.T, dtype=z.dtype)
+    # A product of one column and one row is no work for the linear algebra library.
+    product = np.multiply if len(back) == 1 else np.matmul
 
-    def move(first: int) -> None:
-        for start in range(first, min(first + _SHARE * rows, len(z)), rows):
-            part, made = z[start : start + rows], out[start : start + rows]
+    def move(first: int, last: int) -> None:
+        for start in range(first, last, rows):
+            part, made = z[start : min(start + rows, last)], out[start : min(start + rows, last)]
             with np.errstate(invalid="ignore", over="ignore"):
                 scores = part @ read + offset
             _require_finite(scores, start)
-            made[...] = part
-            # In place: the transpose of a C-ordered chunk is what Fortran calls contiguous.
-            for direction, score in zip(back, scores.T, strict=True):
-                add_product(-1.0, direction, score, a=made.T, overwrite_a=1)
+            # All of these let other threads run meanwhile, as a rank-one update of SciPy's would not.
+            product(scores, back, out=made)
+            np.subtract(part, made, out=made)
 
-    shares = range(0, len(z), _SHARE * rows)
-    if len(shares) <= 1:
-        for first in shares:
-            move(first)
+    if len(z) <= rows:
+        move(0, len(z))
         return out
-    # Threads of ours, not the library's: those would meet after every chunk, which takes longer than the chunk.
-    library = ThreadpoolController().select(user_api="blas")
-    threads = max((each.num_threads for each in library.lib_controllers), default=1)
-    with library.limit(limits=1), ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(move, shares):
+    ends = np.linspace(0, len(z), threads + 1).astype(int).tolist()
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(move, ends, ends[1:]):
             pass
     return out
+
+
+@contextmanager
+def _threads() -> Iterator[int]:
+    """As many threads as the linear algebra library may use, for ours: the library has one meanwhile.
+
+    Its own would meet after every chunk, which takes longer than the chunk, and would hold a core for some time after
+    the smallest product that woke them.
+    """
+    library = _library()
+    threads = max((each.num_threads for each in library.lib_controllers), default=1)
+    with library.limit(limits=1):
+        yield threads
+
+
+@cache
+def _library() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _require_finite(scores: Latents, first: int = 0) -> None:
