@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -13,7 +15,7 @@ cv2 = pytest.importorskip("cv2")
 from augment_runs import JUDGE, augment, begun  # noqa: E402
 from augment_world import Faces, Linear, truth_of  # noqa: E402
 
-from steelyard.base.errors import InputError  # noqa: E402
+from steelyard.base.errors import InputError, UndefinedError  # noqa: E402
 from steelyard.latent.by_id import read_columns, read_latents  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -143,6 +145,63 @@ def test_a_run_of_ones_own_labels_under_the_names_of_the_data(labelled, tmp_path
         InputError, match=r"annotators\.run: expected scores of every attribute, found none for 'Cap'; say"
     ):
         augment(tmp_path / "b", dataset=Called(**LEANING), annotators={"run": str(run)}, only="classifiers", **SHORT)
+
+
+class Hats(Faces):
+    """The same images, with one target."""
+
+    def __init__(self, **more):
+        super().__init__(**more)
+        self.table = replace(self.table, targets=self.table.targets[:, :1], target_names=("Hat",))
+
+
+def test_what_a_run_says_of_other_attributes_does_not_count(labelled, tmp_path):
+    run = shutil.copytree(labelled.folder / "oracle" / "run", tmp_path / "run")
+    labels = pd.read_parquet(run / "labels.parquet")
+    labels.loc[labels["split"] == "val", "Glasses"] = 0
+    labels.to_parquet(run / "labels.parquet")
+    given = {"annotators": {"run": str(run)}, "only": "classifiers", **SHORT}
+    augment(tmp_path / "a", dataset=Hats(**LEANING), **given)
+    with pytest.raises(UndefinedError, match="attribute Glasses: expected validation images with it"):
+        augment(tmp_path / "b", dataset=Faces(**LEANING), **given)
+    for name in ("labels.parquet", "predictions.parquet"):
+        table = pq.read_table(run / name)
+        splits = ["train" if split == "test" else split for split in table["split"].to_pylist()]
+        table = table.set_column(table.schema.get_field_index("split"), "split", pa.array(splits))
+        pq.write_table(table, run / name)
+    with pytest.raises(InputError, match="run: expected test images, found none; name"):
+        augment(tmp_path / "c", dataset=Hats(**LEANING), **given)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (
+            {"Hatt": "Hat"},
+            r"annotators\.names: expected attributes of the data, found 'Hatt' \(closest: 'Hat'\); correct",
+        ),
+        (
+            {"Hat": "Cap"},
+            r"run: expected targets that the run has, found 'Hat', 'Glasses', 'Male', not 'Cap' for Hat; correct",
+        ),
+        ({"Hat": "Glasses"}, r"annotators\.run: expected scores of every attribute, found none for 'Glasses'"),
+    ],
+)
+def test_names_that_match_nothing_are_one_line(labelled, tmp_path, names, expected):
+    given = {"run": str(labelled.folder / "oracle" / "run"), "names": names}
+    with pytest.raises(InputError, match=expected) as error:
+        augment(tmp_path, dataset=Faces(**LEANING), annotators=given, only="classifiers", **SHORT)
+    assert "\n" not in str(error.value)
+
+
+def test_other_images_need_every_split(other_images, tmp_path):
+    copy = shutil.copytree(other_images.parent, tmp_path / "images") / "labels.csv"
+    frame = pd.read_csv(copy)
+    frame[frame["split"] != "test"].to_csv(copy, index=False)
+    given = {"annotators": own(source=str(copy)), "data": TABLE, "only": "classifiers", **SHORT}
+    with pytest.raises(InputError, match=r"labels\.csv: expected train, val and test images, found no test; correct"):
+        augment(tmp_path / "out", dataset=Faces(**LEANING), **given)
+    assert not list((tmp_path / "out").glob("classifiers/*/"))
 
 
 @pytest.mark.parametrize(

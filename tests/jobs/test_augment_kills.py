@@ -36,6 +36,16 @@ def test_every_step_was_killed_and_the_last_run_ended(runs):
         assert set(found) <= {-9, 0}, said
 
 
+def test_what_was_killed_says_that_it_took_several_sessions(runs):
+    root, _, _ = runs
+    for step in ("classifiers", "labels", "models"):
+        one, several = (json.loads((root / name / step / "step.json").read_text()) for name in ("whole", "killed"))
+        assert one["sessions"] == 1
+        assert several["sessions"] > 1
+    notes = [row["what"] for row in json.loads((root / "killed" / "report" / "report.json").read_text())["steps"]]
+    assert any("sessions, the time is of the last" in note for note in notes)
+
+
 def test_the_final_table_is_the_same(runs):
     root, _, _ = runs
     tables = [(root / name / "report" / "figures.csv").read_bytes() for name in ("whole", "killed")]

@@ -1,7 +1,7 @@
 """What `steelyard augment` is told: one YAML file, read into typed options, checked before any work."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -191,8 +191,24 @@ class AugmentConfig:
                 f"oracle.run: expected another run than annotators.run, found {runs[0]} in both; those that label the "
                 "latents cannot judge"
             )
+        self._require_seeds()
         if self.bootstrap < 2:
             raise InputError(f"bootstrap: expected 2 rounds or more, found {self.bootstrap}; raise it")
+
+    def _require_seeds(self) -> None:
+        """Refuse networks of one seed: who judges must not be who labels."""
+        seeds = {"training.seed": self.training.seed}
+        for name, section in (("oracle", self.oracle), ("annotators", self.annotators)):
+            if section is not None and section.run is None:
+                seeds[f"{name}.training.seed"] = section.training.seed
+        if self.oracle is not None and self.pairs.filter == "oracle":
+            seeds["oracle.training.seed + 1 (the filter's)"] = self.oracle.training.seed + 1
+        for name, seed in seeds.items():
+            if twins := [other for other, number in seeds.items() if number == seed and other != name]:
+                raise InputError(
+                    f"{name}: expected another than {twins[0]}, as networks of one seed are not independent, found "
+                    f"{seed} for both; change or drop one"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """The whole of it, as the YAML file has it."""
@@ -227,8 +243,8 @@ _OWN: Mapping[str, tuple[type[ClassifierSection], int]] = {
     "oracle": (OracleSection, 1),
     "annotators": (ClassifierSection, 3),
 }
-"""Sections that may be left out, and what is added to the seed: networks of one seed would not be independent. (The
-filter's network has 2.)"""
+"""Sections that may be left out, and what is added to the classifiers' seed: networks of one seed would not be
+independent. (The filter's network has 2.)"""
 
 
 def read_augment(source: str | Path | Mapping[str, Any], *, out: str | None = None) -> AugmentConfig:
@@ -255,9 +271,10 @@ def read_augment(source: str | Path | Mapping[str, Any], *, out: str | None = No
     }
     own: dict[str, ClassifierSection | None] = dict.fromkeys(_OWN)
     for name, (cls, shift) in _OWN.items():
-        if given.get(name) is not None:
-            section = make_options(cls, given[name], name, origin)
-            own[name] = replace(section, training=replace(section.training, seed=top.seed + shift))
+        if (said := given.get(name)) is not None:
+            seed = {"seed": made["training"].seed + shift}
+            training = _with(seed, said.get("training", {})) if isinstance(said, Mapping) else {}
+            own[name] = make_options(cls, {**said, "training": training} if training else said, name, origin)
     return AugmentConfig(**made, **own, **{name: getattr(top, name) for name in _PLAIN})  # type: ignore[arg-type]
 
 

@@ -35,15 +35,15 @@ def train_classifiers(work: Work, folder: Path) -> Made:
     if work.config.annotators is not None:
         files += trained_apart(work, work.config.annotators, folder / _OWN, option="annotators")
         (network,) = annotators_of(work)
-        thresholds = {name: value for name, value in network.thresholds().items() if name in names}
-        accuracy = network.accuracy(names)
+        thresholds = network.thresholds(names)
+        accuracy = network.accuracy(thresholds)
         says = f"annotators of {len(names):,} attributes; the {least_accurate(accuracy)}"
         record = {"thresholds": thresholds, "accuracy": accuracy}
     else:
         networks = annotators_of(work)
         for network in networks:
             files += train_once(work, network.run, work.real(network.names))
-            thresholds |= network.thresholds()
+            thresholds |= network.thresholds(network.names)
         count = len(networks)
         says = f"{count:,} {'classifier' if count == 1 else 'classifiers'} of {len(names):,} attributes"
         record = {"thresholds": thresholds}
@@ -102,9 +102,11 @@ def label_latents(work: Work, folder: Path) -> Made:
     require_both(labels)
     write_columns(folder / SCORES, scored.table)
     write_columns(folder / LABELS, labels)
-    passes = scored.made / len(latents)
+    whole = scored.made >= len(latents)  # else some were scored before a stop
+    passes = scored.made / len(latents) if whole else None
     shares = dict(zip(labels.names, labels.values.mean(axis=0).tolist(), strict=True))
-    says = f"{len(latents):,} images made and scored for {len(labels.names):,} attributes in {passes:.2f} passes"
+    says = f"{len(latents):,} images made and scored for {len(labels.names):,} attributes"
+    says += "" if passes is None else f" in {passes:.2f} passes"
     record = {"passes": passes, "images": scored.made, "seconds": scored.seconds, "shares": shares}
     return Made(files_in(folder, (SCORES, LABELS)), says, record)
 

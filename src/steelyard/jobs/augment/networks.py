@@ -16,7 +16,7 @@ from steelyard.base.errors import InputError
 from steelyard.base.estimate import Estimate
 from steelyard.jobs.audit_quality import wilson
 from steelyard.jobs.augment.config import ClassifierSection
-from steelyard.jobs.augment.training import scorer_of, scores_in, thresholds_of, train_once
+from steelyard.jobs.augment.training import scorer_of, scores_in, threshold_of, train_once
 from steelyard.jobs.augment.work import Work
 from steelyard.jobs.run_folder import kept_config, kept_task
 from steelyard.jobs.run_tables import PREDICTIONS
@@ -24,7 +24,7 @@ from steelyard.latent.annotation import Scored, score_latents
 from steelyard.latent.by_id import ByLatent
 from steelyard.latent.pixels import Synthesis
 from steelyard.reports.provenance import fingerprint
-from steelyard.tables.messages import complaint, listed
+from steelyard.tables.messages import closest, complaint, listed
 from steelyard.training.launching import launch
 
 if TYPE_CHECKING:
@@ -46,19 +46,30 @@ class Network:
     names: tuple[str, ...]
     sized: bool = True
 
-    def thresholds(self) -> dict[str, float]:
-        """Attribute → the threshold with the best F1 on its validation images.
+    def thresholds(self, names: Sequence[str]) -> dict[str, float]:
+        """Attribute → the threshold with the best F1 on its validation images, of these attributes.
 
         Raises:
             UndefinedError: no validation image has the attribute.
         """
-        return dict(zip(self.names, thresholds_of(self.run).values(), strict=True))
+        return {name: threshold_of(self.run, self.names.index(name)) for name in names}
 
-    def accuracy(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Attribute → its accuracy on its own test images at these thresholds, as plain JSON types."""
-        thresholds, (labels, scores) = self.thresholds(), scores_in(self.run, "test")
-        right = (scores >= np.array([thresholds[name] for name in self.names])) == labels.matrix().astype(bool)
-        return {name: share("accuracy", right[:, self.names.index(name)], of=name).to_dict() for name in names}
+    def accuracy(self, thresholds: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+        """Attribute → its accuracy on its own test images at these thresholds, as plain JSON types.
+
+        Raises:
+            InputError: there are no test images.
+        """
+        labels, scores = scores_in(self.run, "test")
+        if not len(labels):
+            found, do = "none", "name a run that has them, for its accuracy"
+            raise InputError(complaint(str(self.run), "", expected="test images", found=found, do=do))
+        found_of = {}
+        for name, threshold in thresholds.items():
+            at = self.names.index(name)
+            right = (scores[:, at] >= threshold) == labels.matrix()[:, at].astype(bool)
+            found_of[name] = share("accuracy", right, of=name).to_dict()
+        return found_of
 
 
 def trained_apart(work: Work, section: ClassifierSection, folder: Path, *, option: str) -> tuple[Path, ...]:
@@ -81,6 +92,10 @@ def trained_apart(work: Work, section: ClassifierSection, folder: Path, *, optio
         data, images = work.other_data(section.source)
         files = train_once(work, folder, images, data=data, model=section.model, training=section.training)
     names = network_of(section, folder).names
+    for called in section.names:
+        if called not in (*work.targets, *work.protected):
+            found, do = f"{called!r}{closest(called, (*work.targets, *work.protected))}", "correct or drop it"
+            raise InputError(complaint(f"{option}.names", "", expected="attributes of the data", found=found, do=do))
     if lacking := [name for name in (*work.targets, *work.protected) if name not in names]:
         expected, found = "scores of every attribute", f"none for {listed(lacking)}"
         do = f"say what the run calls them with {option}.names, or let one be trained"
@@ -100,8 +115,14 @@ def network_of(section: ClassifierSection, folder: Path) -> Network:
     """
     run = folder if section.run is None else Path(section.run)
     kept_config(run)  # refused by its own name, where there is no run
+    own = kept_task(run).target_names
+    for name, other in section.names.items():
+        if other not in own:
+            found, do = f"{listed(own, 12)}, not {other!r} for {name}", "correct the names"
+            raise InputError(complaint(str(run), "", expected="targets that the run has", found=found, do=do))
     called = {other: name for name, other in section.names.items()}
-    names = tuple(called.get(name, name) for name in kept_task(run).target_names)
+    # A target that is said to be called otherwise is not the run's own of that name.
+    names = tuple(called.get(name, "" if name in section.names else name) for name in own)
     return Network(run, names, sized=section.run is None)
 
 

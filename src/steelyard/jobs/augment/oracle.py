@@ -31,8 +31,9 @@ def train_oracle(work: Work, folder: Path) -> Made:
         return Made((folder / JUDGE,), "none asked for", {})
     files = trained_apart(work, section, folder / "run", option="oracle")
     network = network_of(section, folder / "run")
-    accuracy = network.accuracy(network.names)
-    write_text(folder / JUDGE, dump_json({"thresholds": network.thresholds(), "accuracy": accuracy}))
+    thresholds = network.thresholds((*work.targets, *work.protected))
+    accuracy = network.accuracy(thresholds)
+    write_text(folder / JUDGE, dump_json({"thresholds": thresholds, "accuracy": accuracy}))
     says = f"of {len(accuracy):,} attributes; the {least_accurate(accuracy)}"
     return Made((*files, folder / JUDGE), says, {"accuracy": accuracy})
 
@@ -66,7 +67,7 @@ def _filter(work: Work) -> tuple[OracleSection, Path]:
 def _labelled(work: Work, network: Network, latents: ByLatent, folder: Path) -> ByLatent:
     """What a network says of the images of latents, without any noise that is added to them."""
     scored = score_by(work, (network,), latents, folder, work.clear_synthesis)
-    return label_scores(scored.table, network.thresholds())
+    return label_scores(scored.table, network.thresholds((*work.targets, *work.protected)))
 
 
 def rates(

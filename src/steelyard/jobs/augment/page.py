@@ -103,7 +103,8 @@ def _measured(work: Work) -> MeasuredModels:
 def _steps(work: Work) -> Iterator[StepRow]:
     for name in ("classifiers", "oracle", "latents", "labels", "planes", "pairs", "models"):
         record = load_json(work.path(name) / DONE)
-        yield StepRow(name=name, what=str(record["says"]), seconds=float(record["seconds"]))
+        last = f"; in {record['sessions']} sessions, the time is of the last" if record["sessions"] > 1 else ""
+        yield StepRow(name=name, what=f"{record['says']}{last}", seconds=float(record["seconds"]))
 
 
 def _sizes(work: Work) -> Iterator[str]:

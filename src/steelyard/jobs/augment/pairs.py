@@ -47,13 +47,16 @@ def make_pairs(work: Work, folder: Path) -> Made:
         files.append(place / "kept.parquet")
         shares += [one.mean() for one in kept.values()]
         records += _records(work, targets, kept, seen)
+    large: tuple[Path, ...] = ()
     if work.config.pairs.images == "disk":
         _store(work, folder, rows)
+        places = ("images", *(f"{file_name(name)}/images" for name in work.sets))
+        large = tuple(path for place in places for path in sorted((folder / place).iterdir()) if path.is_file())
     says = f"{len(rows):,} pairs" + (f" of each of {len(shares):,} kinds" if len(shares) > 1 else "")
     if work.config.pairs.filter != "none":
         most = f" to {max(shares):.1%}" if len(shares) > 1 else ""
         says += f", of which the filter leaves {min(shares):.1%}{most}"
-    return Made(tuple(files), says, {"rates": records, "pairs": len(rows)})
+    return Made(tuple(files), says, {"rates": records, "pairs": len(rows)}, large)
 
 
 def pair_dataset(work: Work, name: str, targets: Sequence[str]) -> Pairs:

@@ -34,6 +34,7 @@ class Made:
 
     Attributes:
         files: that later steps read, in the step's folder.
+        large: others, known by their size alone, as they are too many to be read for it.
         says: what came of it, in a sentence.
         record: figures for the page, as plain JSON types.
     """
@@ -41,6 +42,7 @@ class Made:
     files: tuple[Path, ...]
     says: str
     record: Mapping[str, Any]
+    large: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +112,16 @@ def run_steps(
 
 def _do(work: Work, step: Step, mark: str, *, anew: bool) -> dict[str, Any]:
     folder = work.path(step.name)
-    begun = _read(folder / BEGUN)
-    if folder.exists() and (anew or begun is None or begun.get("fingerprint") != mark):
+    theirs = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.exists() else []
+    if theirs and not any((folder / name).exists() for name in (DONE, BEGUN)):
+        expected, do = "a step of this command or nothing", "name another folder as out"
+        raise InputError(complaint(str(folder), "", expected=expected, found="other files", do=do))
+    begun = _read(folder / BEGUN) or {}
+    if folder.exists() and (anew or begun.get("fingerprint") != mark):
         shutil.rmtree(folder)
-    write_text(folder / BEGUN, json.dumps({"fingerprint": mark}))
+        begun = {}
+    sessions = int(begun.get("sessions", 0)) + 1
+    write_text(folder / BEGUN, json.dumps({"fingerprint": mark, "sessions": sessions}))
     (folder / DONE).unlink(missing_ok=True)
     work.progress(f"{step.name}: {step.what}")
     start = time.monotonic()
@@ -121,7 +129,9 @@ def _do(work: Work, step: Step, mark: str, *, anew: bool) -> dict[str, Any]:
     record = {
         "fingerprint": mark,
         "files": {str(path.relative_to(folder)): fingerprint(path)["sha256"] for path in made.files},
+        "large": {str(path.relative_to(folder)): path.stat().st_size for path in made.large},
         "seconds": round(time.monotonic() - start, 3),
+        "sessions": sessions,
         "says": made.says,
         "record": made.record,
     }
@@ -138,6 +148,10 @@ def _standing(folder: Path, mark: str) -> dict[str, Any] | None:
     for name, digest in record["files"].items():
         path = folder / name
         if not path.is_file() or fingerprint(path)["sha256"] != digest:
+            return None
+    for name, size in record.get("large", {}).items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != size:
             return None
     return record
 

@@ -116,23 +116,20 @@ def scorer_of(fabric: "Fabric", run: Path, size: tuple[int, int] | None, *, name
     return Scorer(tuple(names) or task.target_names, transform, score, size)
 
 
-def thresholds_of(run: Path) -> dict[str, float]:
-    """Attribute → the threshold with the best F1 on the run's validation images.
+def threshold_of(run: Path, at: int) -> float:
+    """The threshold of a run's target number `at` with the best F1 on the run's validation images.
 
     Raises:
         UndefinedError: no validation image has the attribute.
     """
     labels, scores = scores_in(run, "val")
-    found = {}
-    for at, name in enumerate(labels.target_names):
-        truth = labels.matrix()[:, at]
-        if not truth.any():
-            raise UndefinedError(
-                f"attribute {name}: expected validation images with it, for a threshold, found none of {len(truth):,}; "
-                "leave it out"
-            )
-        found[name] = f1_optimal_threshold(truth, scores[:, at])
-    return found
+    truth = labels.matrix()[:, at]
+    if not truth.any():
+        raise UndefinedError(
+            f"{run}: attribute {labels.target_names[at]}: expected validation images with it, for a threshold, found "
+            f"none of {len(truth):,}; leave it out"
+        )
+    return f1_optimal_threshold(truth, scores[:, at])
 
 
 def scores_in(run: Path, split: str) -> tuple[LabelTable, np.ndarray[Any, np.dtype[np.float64]]]:

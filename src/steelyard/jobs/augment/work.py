@@ -23,6 +23,8 @@ from steelyard.reports.provenance import fingerprint
 from steelyard.tables.label_table import LabelTable
 from steelyard.tables.messages import complaint, listed
 
+_OF_STEPS = frozenset({"annotators", "filter", "images", "judged", "shards", "sifted"})
+
 
 @dataclass
 class Work:
@@ -87,10 +89,7 @@ class Work:
             if name not in table.target_names:
                 expected, found = f"one of the targets ({listed(table.target_names, 12)})", repr(name)
                 raise InputError(complaint("pairs.protected", "", expected=expected, found=found, do="correct it"))
-        for split in SPLITS:
-            if not len(table.split(split)):
-                expected, do = "train, val and test images", "correct the splits"
-                raise InputError(complaint(table.source, "", expected=expected, found=f"no {split}", do=do))
+        _require_splits(table)
         return table
 
     @property
@@ -126,6 +125,7 @@ class Work:
         section = replace(self.config.data, source=source, subset=None)
         dataset = open_section(section)
         table = counted_labels(section, dataset, seed=self.config.seed)
+        _require_splits(table)
         return section, RealImages(dataset, with_targets(table, names), self.generator.size)
 
     def given_mark(self, sections: Collection[str]) -> str:
@@ -136,8 +136,14 @@ class Work:
             if own is not None:
                 run = None if own.run is None else str(Path(own.run) / PREDICTIONS)
                 files[name] = [run, own.source, own.filter_source if isinstance(own, OracleSection) else None]
-        named = [Path(name) for section in files if section in sections for name in files[section] if name is not None]
-        return "-".join(fingerprint(path)["sha256"] for path in named if path.is_file())
+        named = [name for section in files if section in sections for name in files[section] if name is not None]
+        return "-".join(self._mark_of_source(name) for name in named)
+
+    def _mark_of_source(self, name: str) -> str:
+        """A fingerprint of a file, or of the labels in a folder; nothing of a word."""
+        if Path(name).is_file():
+            return fingerprint(name)["sha256"]
+        return mark_of(self.other_data(name)[1].labels()) if Path(name).is_dir() else ""
 
     @cached_property
     def data_mark(self) -> str:
@@ -156,12 +162,22 @@ class Work:
 
 
 def file_name(name: str) -> str:
-    """A name as a folder may have it.
+    """A name as a folder may have it: another one for each name, and none that a step has for itself.
 
-    >>> file_name("5 o'clock/shadow")
-    '5_o_clock_shadow'
+    >>> file_name("Wearing_Hat"), file_name("age>30"), file_name("age<30")
+    ('Wearing_Hat', 'age_30-725d19', 'age_30-fd9d25')
     """
-    return re.sub(r"[^\w.+-]", "_", name)
+    plain = re.sub(r"[^\w+-]", "_", name)
+    if plain == name and name not in _OF_STEPS and not name.startswith(("judged-", "scores-", "sifted-")):
+        return name
+    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def _require_splits(table: LabelTable) -> None:
+    for split in SPLITS:
+        if not len(table.split(split)):
+            expected, do = "train, val and test images", "correct the splits"
+            raise InputError(complaint(table.source, "", expected=expected, found=f"no {split}", do=do))
 
 
 def mark_of(table: LabelTable) -> str:
