@@ -1,8 +1,8 @@
 """Mirroring beside loops over rows and beside bare memory traffic; fits of planes beside the published solver.
 
 160,000 latents of 512 numbers in float32, one plane to flip and one to keep, as in Ramaswamy, Kim, Russakovsky, CVPR
-2021, https://arxiv.org/abs/2012.01469; planes are fitted to 10,000. Every loop is run in full and must agree. The
-published solver may take 500,000 steps: minutes at this size, so that it is cut off there, and run to its end on less.
+2021, https://arxiv.org/abs/2012.01469; planes are fitted to 10,000. Every loop is run in full and must agree; the
+published solver is run to its end, which takes a minute or two.
 """
 
 import time
@@ -18,8 +18,8 @@ from sklearn.svm import LinearSVC
 from steelyard.latent import Hyperplane, fit_hyperplane, mirror, mirror_all
 
 ROWS, WIDTH, REPEATS = 160_000, 512, 5
-FITS = ((10_000, 512, 0.42, 300), (10_000, 512, 0.05, 300), (4_000, 128, 0.42, 500_000), (4_000, 128, 0.05, 500_000))
-"""Rows, width, share with the attribute, steps after which the published solver is cut off."""
+FITTED, SHARES, STEPS = 10_000, (0.42, 0.05), 500_000
+"""Rows that planes are fitted to, shares with the attribute, steps that the published solver may take."""
 Latents = NDArray[np.float32]
 Made = TypeVar("Made")
 
@@ -96,24 +96,24 @@ def report_mirroring() -> None:
     print(f"  all three flips of two      {1000 * every:8.0f} ms")
 
 
-def report_fits(rows: int, width: int, share: float, steps: int) -> None:
+def report_fits(share: float) -> None:
     """Print the times of the fits, and how near their normals are."""
     rng = np.random.default_rng(1)
-    z = rng.standard_normal((rows * 3 // 2, width), dtype=np.float32)
-    held = np.arange(len(z)) >= rows
-    score = z @ Hyperplane.from_weights(rng.normal(size=width), 0.0).normal + 0.5 * rng.standard_normal(len(z))
+    z = rng.standard_normal((FITTED * 3 // 2, WIDTH), dtype=np.float32)
+    held = np.arange(len(z)) >= FITTED
+    score = z @ Hyperplane.from_weights(rng.normal(size=WIDTH), 0.0).normal + 0.5 * rng.standard_normal(len(z))
     labels = (score > np.quantile(score, 1 - share)).astype(np.int64)
     ours, found = best_of(lambda: fit_hyperplane(z, labels, seed=0, held_out=held), 2)
     accuracy = found.accuracy
-    print(f"plane fitted to {rows:,} × {width}, noisy labels, {share:.0%} with the attribute")
+    print(f"plane fitted to {FITTED:,} × {WIDTH}, noisy labels, {share:.0%} with the attribute")
     print(f"  ours                        {ours:8.2f} s    held-out accuracy {accuracy.value:.3f}, intervals included")
-    x, y = z[:rows].astype(np.float64), labels[:rows]
-    published = LinearSVC(dual=True, max_iter=steps, random_state=0)
+    x, y = z[:FITTED].astype(np.float64), labels[:FITTED]
+    published = LinearSVC(dual=True, max_iter=STEPS, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         seconds, _ = best_of(lambda: published.fit(x, y), 0)
     cosine = Hyperplane.from_weights(published.coef_[0], 0.0).normal @ found.plane.normal
-    end = "" if published.n_iter_ < steps else ", not yet at its end"
+    end = "" if published.n_iter_ < STEPS else ", not yet at its end"
     longer = f"{seconds / ours:.1f} × as long, {published.n_iter_:,} steps{end}"
     print(f"  LinearSVC, dual (published) {seconds:8.2f} s    {longer}")
     print(f"  cosine of both normals      {cosine:8.5f}      wanted: 0.999", flush=True)
@@ -121,8 +121,8 @@ def report_fits(rows: int, width: int, share: float, steps: int) -> None:
 
 def main() -> None:
     report_mirroring()
-    for case in FITS:
-        report_fits(*case)
+    for share in SHARES:
+        report_fits(share)
 
 
 if __name__ == "__main__":

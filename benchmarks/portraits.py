@@ -1,7 +1,7 @@
 """What complementary pairs do on Portraits: three seeds, five attributes that go with the group, two ways to filter.
 
 Ramaswamy, Kim, Russakovsky: Fair Attribute Classification through Latent Space De-biasing, CVPR 2021,
-https://arxiv.org/abs/2012.01469. Slow: three quarters of an hour on one core. The figures of the last run stand in
+https://arxiv.org/abs/2012.01469. Slow: an hour on one core. The figures of the last run stand in
 docs/results/portraits.md.
 """
 
