@@ -16,7 +16,20 @@ DRAWING |= {f"steelyard.datasets.portraits.{name}" for name in ("painting", "hea
 # Jobs that train, or go on from what was trained.
 _JOBS = ("dry_run", "predict", "run_folder", "run_parts", "train", "training_config", "visualize")
 _DEMO = ("demo", "demo_augmentation", "demo_display", "demo_lanes", "demo_models", "demo_tasks")
-_AUGMENT = ("config", "labels", "models", "oracle", "page", "pairs", "planes", "run", "steps", "training", "work")
+_AUGMENT = (
+    "config",
+    "labels",
+    "models",
+    "networks",
+    "oracle",
+    "page",
+    "pairs",
+    "planes",
+    "run",
+    "steps",
+    "training",
+    "work",
+)
 _GENERATOR = ("generator", "generator_config", "generator_quality", "generator_train")
 TRAINING |= {f"steelyard.jobs.{name}" for name in (*_JOBS, *_DEMO, *_GENERATOR)}
 TRAINING |= {f"steelyard.jobs.augment.{name}" for name in _AUGMENT}

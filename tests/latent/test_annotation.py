@@ -97,6 +97,17 @@ def test_a_stopped_pass_goes_on_at_the_first_missing_shard(tmp_path):
     assert sum(again.made) == 37  # of another mark, nothing stands
 
 
+def test_scores_of_other_latents_are_not_taken_for_these(tmp_path):
+    """As many latents under the same mark: of other values, or the same values under other ids."""
+    scorer, first, other = Scorer(("a",), WHOLE, left), latents(), latents(seed=1)
+    moved = ByLatent(latent_ids(37, start=5), first.values)
+    for table, made in ((first, 37), (first, 0), (other, 37), (first, 37), (moved, 37)):
+        generator = Blocks()
+        scored = score_latents(Synthesis(generator), table, [scorer], tmp_path, mark="m", length=8)
+        assert sum(generator.made) == made
+        assert np.allclose(scored.table.column("a"), (table.values[:, 0] + 1) / 2, atol=0.003)
+
+
 def test_an_image_is_seen_as_evaluation_sees_it():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, size=(2, 12, 12, 3), dtype=np.uint8)

@@ -54,6 +54,22 @@ def test_rows_are_found_by_id_in_any_order():
     assert not np.array_equal(shuffled.values[order], made.values[order])
 
 
+def test_a_mark_is_of_ids_and_values():
+    made = table()
+    assert table().mark() == made.mark()
+    assert ByLatent(made.ids, np.asfortranarray(made.values)).mark() == made.mark()
+    moved = made.values.copy()
+    moved[6, 4] = np.nextafter(moved[6, 4], np.float32(9))
+    others = [
+        ByLatent(latent_ids(7, start=1), made.values),
+        ByLatent(made.ids, moved),
+        ByLatent(made.ids, made.values[::-1]),
+        ByLatent(made.ids, made.values.astype(np.float64)),
+        table(0),
+    ]
+    assert len({made.mark(), *(other.mark() for other in others)}) == 6
+
+
 def test_a_file_of_ones_own_is_read_by_kind_of_column(tmp_path):
     values = np.arange(6, dtype=np.float64).reshape(3, 2)
     columns = {"image": ["a.jpg", "b.jpg", "c.jpg"], "w": values.tolist()}

@@ -179,6 +179,14 @@ def test_stored_images_go_on_where_they_stopped_and_damage_is_told(tmp_path):
     assert store(tmp_path, Synthesis(Blocks()), z, mark="other", length=8) == 40
 
 
+def test_images_of_other_latents_are_not_taken_for_these(tmp_path):
+    z, _ = world(40)
+    other = ByLatent(z.ids, z.values[::-1])
+    for table, made in ((z, 40), (z, 0), (other, 40), (ByLatent(z.ids[::-1], z.values), 40)):
+        assert store(tmp_path, Synthesis(Blocks()), table, mark="m", length=8) == made
+        assert np.array_equal(OnDisk(tmp_path, table.ids)(z.ids.tolist()), Synthesis(Blocks())(table.of(z.ids)))
+
+
 @pytest.fixture
 def full_disk(tmp_path):
     """A disk of 64 KiB."""

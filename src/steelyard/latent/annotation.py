@@ -72,7 +72,7 @@ def score_latents(
         latents: ids and latents.
         scorers: classifiers, of different attributes.
         folder: for the scores, shard by shard, so that a pass goes on where it was stopped.
-        mark: fingerprint of generator, latents and scorers; shards of another mark are made anew.
+        mark: fingerprint of generator and scorers; shards of another, or of other latents, are made anew.
         length: latents of a shard.
         told: called with the number of images of each shard that was scored.
 
@@ -96,7 +96,7 @@ def score_latents(
             raise InputError(f"classifier of {bad}: expected finite scores, found others; train it anew")
         return made
 
-    plan = Plan(len(latents), length, mark)
+    plan = Plan(len(latents), length, f"{mark}-{latents.mark()}")
     make_shards(folder, plan, make, told=told)
     values = np.concatenate(list(Shards(folder).each()))
     table = ByLatent(latents.ids, values, names, source=str(folder))

@@ -1,5 +1,6 @@
 """Tables by latent: ids with latents, scores or labels, as Parquet; put together by id, never by row position."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,13 @@ class ByLatent:
             expected, do = f"a row for each of {counted(len(ids), 'latent')}", "make the files from the same latents"
             raise JoinError(complaint(self.source, ID_COLUMN, expected=expected, found=found, do=do))
         return np.asarray(self.values[order[at]])
+
+    def mark(self) -> str:
+        """A fingerprint of ids and values."""
+        digest = hashlib.sha256("\n".join(self.ids.tolist()).encode())
+        digest.update(f"\n{self.values.dtype} {self.values.shape}\n".encode())
+        digest.update(np.ascontiguousarray(self.values).reshape(-1).view(np.uint8).data)
+        return digest.hexdigest()
 
     def column(self, name: str) -> NDArray[Any]:
         """`[n]`: one column.

@@ -4,7 +4,7 @@ Latents are always those in which hyperplanes are fitted and mirrored: as the ge
 divides z by its root mean square first; a StyleGAN maps z to w), so that a plane speaks of what the images depend on.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,4 +37,13 @@ class Generator(Protocol):
 
     def synthesize(self, z: Tensor) -> Tensor:
         """`[n, 3, h, w]` float32 in [−1, 1]: images of `[n, d]` latents, in evaluation mode, without gradients."""
+        ...
+
+
+@runtime_checkable
+class BringsLatents(Protocol):
+    """A generator that changes latents before it makes images of them; without this, any `[n, d]` is used as it is."""
+
+    def as_used(self, z: Latents) -> Latents:
+        """`[n, d]` float32: the latents, of whatever origin, as the generator uses them; of the same images."""
         ...

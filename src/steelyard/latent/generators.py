@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from steelyard.base.errors import InputError, MissingExtraError
-from steelyard.tables.messages import closest, complaint, quoted
+from steelyard.tables.messages import closest, complaint, listed, quoted
 
 if TYPE_CHECKING:
     from steelyard.latent.generator import Generator
@@ -64,11 +64,13 @@ def open_generator(options: "GeneratorOptions | str | Path") -> "Generator":
     """The generator of these options, or of a source alone.
 
     Raises:
-        InputError: there is none of this name, its file is not what it must be, or what it makes is not images.
+        InputError: there is none of this name, its file is not what it must be, what it makes is not images, or there
+            is no such device.
         MissingExtraError: PyTorch, or the package of its weights, is not installed.
     """
     chosen = options if isinstance(options, GeneratorOptions) else GeneratorOptions(source=str(options))
     _require_torch()
+    _require_device(chosen.device)
     source = chosen.source
     program, _, file = source.partition(":")
     if program in PROGRAMS and file:
@@ -79,7 +81,7 @@ def open_generator(options: "GeneratorOptions | str | Path") -> "Generator":
 
         return DcganLatents(read_dcgan(packaged_weights()), name=FACES, device=chosen.device)
     if source == PORTRAITS:
-        path = Path(str(files("steelyard.latent") / _SHIPPED))
+        path = _shipped()
         if not path.is_file():
             raise InputError(
                 f"the generator {PORTRAITS}: expected its weights at {path}, found none; install steelyard anew"
@@ -102,6 +104,44 @@ def _require_torch() -> None:
         if error.name != "torch":
             raise
         raise MissingExtraError("generators need PyTorch: pip install 'steelyard[train]'") from error
+
+
+def _require_device(name: str) -> None:
+    import torch
+
+    try:
+        torch.zeros(1).to(torch.device(name)).cpu()
+    except (RuntimeError, AssertionError, ImportError) as error:  # by the kind of device
+        there = listed(("cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))), 4)
+        raise InputError(
+            f"generator.device: expected a device that PyTorch has here, such as {there}, found {quoted(name)}; "
+            "correct it"
+        ) from error
+
+
+def weights_of(options: GeneratorOptions) -> Path | None:
+    """The file that has the whole of a generator; None for a callable, or where there is no such file.
+
+    Raises:
+        MissingExtraError: the package of its weights is not installed.
+    """
+    program, _, file = options.source.partition(":")
+    path = Path(options.source)
+    if program in PROGRAMS and file:
+        path = Path(file)
+    elif options.source == PORTRAITS:
+        path = _shipped()
+    elif options.source == FACES:
+        from steelyard.latent.dcgan_file import packaged_weights
+
+        path = packaged_weights()
+    elif path.is_dir():
+        path /= RUN_WEIGHTS
+    return path if path.is_file() else None
+
+
+def _shipped() -> Path:
+    return Path(str(files("steelyard.latent") / _SHIPPED))
 
 
 def _of_file(options: GeneratorOptions, path: Path) -> "Generator":

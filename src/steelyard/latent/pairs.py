@@ -180,13 +180,13 @@ class OnDisk:
 def store(
     folder: Path, synthesis: Synthesis, latents: ByLatent, *, mark: str, length: int = 1024, told: Told | None = None
 ) -> int:
-    """Synthesise images onto disk in lossless shards; what stands already of the same mark is left.
+    """Synthesise images onto disk in lossless shards; what stands already of the same mark and latents is left.
 
     Args:
         folder: for the shards.
         synthesis: makes images.
         latents: by id; their order is that of the images on disk.
-        mark: fingerprint of generator and latents.
+        mark: fingerprint of the generator; images of another, or of other latents, are made anew.
         length: images of a shard.
         told: called with the number of images of each shard that was made.
 
@@ -196,7 +196,7 @@ def store(
     Raises:
         InputError: the disk is full; shards that stand are sound, and the work goes on from there.
     """
-    plan = Plan(len(latents), length, mark)
+    plan = Plan(len(latents), length, f"{mark}-{latents.mark()}")
     return make_shards(folder, plan, lambda span: synthesis(latents.values[span]), told=told)
 
 

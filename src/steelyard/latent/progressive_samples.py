@@ -15,8 +15,13 @@ from steelyard.datasets.images import require_cv2
 
 def sphere_latents(n: int, latent_dim: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """`[n, d]`: normal draws, each divided by its root mean square, as a progressive generator uses them."""
-    drawn = rng.standard_normal((n, latent_dim))
-    return np.asarray(drawn / np.sqrt(np.square(drawn).mean(axis=1, keepdims=True) + 1e-8), dtype=np.float32)
+    return on_sphere(rng.standard_normal((n, latent_dim)))
+
+
+def on_sphere(z: NDArray[np.floating]) -> NDArray[np.float32]:
+    """`[n, d]`: latents, each divided by its root mean square."""
+    wide = z.astype(np.float64, copy=False)
+    return np.asarray(wide / np.sqrt(np.square(wide).mean(axis=1, keepdims=True) + 1e-8), dtype=np.float32)
 
 
 def grid_latents(n: int, latent_dim: int, seed: int) -> Tensor:

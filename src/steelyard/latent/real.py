@@ -58,10 +58,10 @@ class RealImages:
 
 
 def with_targets(table: LabelTable, names: Sequence[str]) -> LabelTable:
-    """The table with these attributes as its targets; the protected one counts as present in its second group.
+    """The table with these attributes as its targets; the protected one counts as present in `present_group`.
 
     Args:
-        table: multi-label; `present_group` says which group of the protected attribute is 1.
+        table: multi-label.
         names: of targets, or the protected attribute's.
 
     Raises:

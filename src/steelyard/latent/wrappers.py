@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from steelyard.base.errors import InputError
 from steelyard.base.random import stream
 from steelyard.latent.generator import Latents
-from steelyard.latent.progressive_samples import sphere_latents
+from steelyard.latent.progressive_samples import on_sphere, sphere_latents
 from steelyard.models.dcgan import DcganGenerator
 from steelyard.models.progressive import ProgressiveGenerator, side_of
 from steelyard.tables.messages import one_line, quoted
@@ -59,6 +59,10 @@ class ProgressiveLatents:
     def sample(self, n: int, *, seed: int) -> Latents:
         """`[n, d]`: normal draws, each divided by its root mean square."""
         return sphere_latents(n, self.latent_dim, stream(seed, "latents"))
+
+    def as_used(self, z: Latents) -> Latents:
+        """`[n, d]`: each latent divided by its root mean square, where the network does so."""
+        return on_sphere(z) if self._module.normalize else z
 
     def synthesize(self, z: Tensor) -> Tensor:
         """`[n, 3, h, w]` in [−1, 1].

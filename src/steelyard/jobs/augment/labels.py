@@ -17,6 +17,7 @@ from steelyard.jobs.augment.training import train_once
 from steelyard.jobs.augment.work import Work, file_name
 from steelyard.latent.annotation import Scored, label_scores, require_both
 from steelyard.latent.by_id import ByLatent, latent_ids, read_columns, read_latents, write_columns, write_latents
+from steelyard.latent.generator import BringsLatents
 from steelyard.reports.records import dump_json, load_json, write_text
 
 LATENTS, SCORES, LABELS, THRESHOLDS = "latents.parquet", "scores.parquet", "labels.parquet", "thresholds.json"
@@ -79,6 +80,9 @@ def sample_latents(work: Work, folder: Path) -> Made:
     own = None
     if section.file is not None:
         own = read_latents(Path(section.file), width=generator.latent_dim, generator=generator.name)
+        # Planes lie where the sampled latents do; a file may have the same image's latent at another scale.
+        if isinstance(generator, BringsLatents):
+            own = replace(own, values=generator.as_used(own.values))
     count = section.fit + section.validate + (0 if own is not None else section.pairs)
     seed = int(stream(work.config.seed, "latents").integers(2**31))
     table = ByLatent(latent_ids(count), generator.sample(count, seed=seed).astype(np.float32), source="the generator")

@@ -122,7 +122,7 @@ def _sizes(work: Work) -> Iterator[str]:
 def _annotator(section: ClassifierSection) -> str:
     if section.run is not None:
         return f"the run {section.run}"
-    return f"a network trained on {'the real images' if section.source is None else section.source}"
+    return f"a network trained on {'the real images' if section.source is None else f'other images ({section.source})'}"
 
 
 def _grids(work: Work) -> Iterator[PairGrid]:

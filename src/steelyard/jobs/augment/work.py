@@ -1,23 +1,27 @@
 """What the steps of `steelyard augment` share: the configuration, the data, the generator, and each other's folders."""
 
 import hashlib
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from steelyard.base.errors import InputError
 from steelyard.datasets.dataset import SPLITS, Dataset
+from steelyard.datasets.portraits import Portraits
+from steelyard.datasets.scenes import Scenes
 from steelyard.jobs.augment.config import AugmentConfig, OracleSection
 from steelyard.jobs.data_section import DataSection, counted_labels, open_section
 from steelyard.jobs.progress import Progress, silent
 from steelyard.jobs.run_tables import PREDICTIONS
 from steelyard.latent.generator import Generator
-from steelyard.latent.generators import open_generator
-from steelyard.latent.pixels import Synthesis
+from steelyard.latent.generators import open_generator, weights_of
+from steelyard.latent.pixels import Synthesis, look
 from steelyard.latent.real import RealImages, present_group, with_targets
 from steelyard.reports.provenance import fingerprint
 from steelyard.tables.label_table import LabelTable
@@ -147,17 +151,31 @@ class Work:
 
     @cached_property
     def data_mark(self) -> str:
-        """A fingerprint of the real images' labels and ids."""
-        return mark_of(self.labels)
+        """A fingerprint of the real images: ids and labels, and how they are rendered or the file that names them."""
+        digest, source = hashlib.sha256(mark_of(self.labels).encode()), Path(self.config.data.source)
+        if isinstance(self.dataset, Portraits | Scenes):
+            digest.update(f"{self.dataset.source} {self.dataset.settings}".encode())
+        elif self.given_data is None and source.is_file():
+            digest.update(fingerprint(source)["sha256"].encode())
+        return digest.hexdigest()
 
     @cached_property
     def generator_mark(self) -> str:
-        """A fingerprint of what the generator makes: its name, and the images of three latents."""
-        made = self.synthesis(self.generator.sample(3, seed=0))
-        noise = self.config.pairs.noise
-        digest = hashlib.sha256(f"{self.generator.name} {self.generator.latent_dim} {noise:g}".encode())
-        # Coarse, as the last bit of a pixel may differ between machines.
-        digest.update((made.astype(np.float64).mean(axis=(1, 2)) / 8.0).round().astype(np.int64).tobytes())
+        """A fingerprint of what the generator makes: the file of its weights and how it is opened.
+
+        A callable has no file, nor has a generator that is given; they are known by how some of their images look. On
+        another kind of device, whose convolutions may round further up than the last bit, these may look otherwise.
+        """
+        generator, file, opened = self.generator, None, dict[str, Any]()
+        if self.given_generator is None:
+            file, opened = weights_of(self.config.generator), self.config.to_dict()["generator"]
+            del opened["device"]
+        if file is not None:
+            opened["source"] = fingerprint(file)["sha256"]  # wherever it lies
+        known = [generator.name, generator.latent_dim, generator.size, f"{self.config.pairs.noise:g}", opened]
+        digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode())
+        if file is None or opened["mapping"] is not None:  # a mapping may be a callable beside the file
+            digest.update(look(generator).tobytes())
         return digest.hexdigest()
 
 
