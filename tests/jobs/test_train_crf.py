@@ -1,5 +1,6 @@
 """Runs with a CRF end to end on a tiny world: what they leave, what the tables say, for both kinds of labels."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -200,3 +201,19 @@ def test_one_label_per_image_and_three_groups(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         run.predictions.scores, np.log(np.exp(made.potentials.astype(float)).sum(axis=2)), rtol=1e-4, atol=1e-4
     )
+
+
+def test_the_tables_of_the_run_itself_are_not_replaced(crf: TrainedRun, tmp_path: Path) -> None:
+    """`labels.parquet` goes beside whatever is named, so nothing can be named in the run's folder."""
+    before = {path: path.read_bytes() for path in crf.folder.iterdir() if path.is_file()}
+    (tmp_path / "link").symlink_to(crf.folder)
+    places = [crf.folder / name for name in ("x.parquet", "predictions.parquet", "decisions.parquet")]
+    for out in [*places, tmp_path / "link" / "x.parquet"]:
+        with pytest.raises(InputError) as caught:
+            write_run_predictions(crf.folder, out, PredictOptions(splits=("test",)))
+        assert re.fullmatch(r"--out .*: .*\.parquet is the run's own; name a file in another folder", str(caught.value))
+    assert {path: path.read_bytes() for path in crf.folder.iterdir() if path.is_file()} == before
+    elsewhere = tmp_path / "made"
+    elsewhere.mkdir()
+    write_run_predictions(crf.folder, elsewhere / "predictions.parquet", PredictOptions(splits=("test",)))
+    assert (elsewhere / "labels.parquet").is_file(), "the control: the same name in another folder"

@@ -89,6 +89,7 @@ def calibration(k: int = 2, labels: int = 66) -> CalibrationReport:
             objective_after=10150.25,
             baseline=7000.0,
             dual_bound=10152.0,
+            distance=1.75,
             gap=1.75 / 3234.5,
             finish="programme",
             images_changed=312,

@@ -11,7 +11,7 @@ from calibration_samples import calibration
 from steelyard.base.errors import InputError
 from steelyard.reports.calibration import VIOLATED, CalibrationReport
 from steelyard.reports.calibration_chart import HEIGHT, ratio_panels
-from steelyard.reports.calibration_figures import headline
+from steelyard.reports.calibration_figures import headline, settled
 from steelyard.reports.calibration_page import calibration_page
 from steelyard.reports.calibration_published import published_calibrations
 
@@ -65,6 +65,37 @@ def test_plain_text_fits_a_terminal() -> None:
         text = str(calibration(k))
         assert all(len(line) <= 80 for line in text.splitlines())
         assert "duality gap" in text
+
+
+def test_the_gap_is_told_as_a_share_and_as_a_sum() -> None:
+    report = calibration()
+    for text in (str(report), calibration_page(report)):
+        assert "1.75 in the sum of scores" in " ".join(text.replace("\u00a0", " ").split())
+    none = replace(report, solution=replace(report.solution, distance=0.0, gap=0.0))
+    assert "in the sum of scores" not in str(none)
+
+
+def test_sums_of_masks_are_written_with_their_leading_digits() -> None:
+    report = calibration()
+    huge = replace(report.solution, objective_before=1.25e200, dual_bound=1.25e200, objective_after=-3e30)
+    huge = replace(huge, iterations=(replace(huge.iterations[0], objective=1.25e200),))
+    text = str(replace(report, solution=huge))
+    assert "1.25e+200" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    page = calibration_page(replace(report, solution=huge))
+    assert page.count("1.25e+200") == 3
+    assert "000,000,000" not in page
+
+
+def test_of_few_images_no_difference_is_called_clear_of_0() -> None:
+    report = calibration()
+    found = report.figure("mals_amplification")
+    assert found is not None
+    few = replace(found, difference=replace(found.difference, n=29))
+    assert settled(found)
+    assert not settled(few)
+    same = replace(few, difference=replace(few.difference, value=0.0, low=0.0, high=0.0))
+    assert settled(same), "nothing changed at all"
 
 
 def test_one_panel_for_two_groups_and_one_each_for_more() -> None:

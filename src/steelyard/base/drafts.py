@@ -4,6 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from steelyard.base.errors import InputError
 
 
 @contextmanager
@@ -20,3 +23,30 @@ def draft_of(path: Path) -> Iterator[Path]:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def drafts_in(folder: Path) -> Iterator[Path]:
+    """A folder to write files to that belong together; they take their places at the end, all or none.
+
+    Args:
+        folder: where they go, by the same names; made if need be.
+
+    Raises:
+        InputError: a file cannot be written or put in its place. Files that were there stay as they are.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".drafts.", dir=folder, ignore_cleanup_errors=True) as made:
+            try:
+                yield Path(made)
+            except InputError as error:
+                # Who reads it knows nothing of drafts.
+                raise type(error)(str(error).replace(made, str(folder))) from error
+            for draft in sorted(Path(made).iterdir()):
+                if (folder / draft.name).is_dir():
+                    raise InputError(f"{folder / draft.name}: expected a file to replace, found a folder; move it")
+            for draft in sorted(Path(made).iterdir()):
+                draft.replace(folder / draft.name)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror}); check the folder and its space") from error

@@ -4,13 +4,14 @@ Zhao, Wang, Yatskar, Ordonez, Chang, *Men Also Like Shopping*, EMNLP 2017, https
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from steelyard.base.drafts import drafts_in
 from steelyard.base.errors import InputError
 from steelyard.jobs.calibrate_matching import Corpus, corpus, notes_on, require_support
 from steelyard.jobs.calibrate_measures import as_matrix, figures_of, label_ratios
@@ -27,6 +28,7 @@ from steelyard.tables import (
     read_potentials,
     write_predictions,
 )
+from steelyard.tables.messages import some_ids
 from steelyard.tables.roles import SPLIT_NAMES
 
 CALIBRATED, UNCALIBRATED = "predictions.parquet", "uncalibrated.parquet"
@@ -83,13 +85,13 @@ class Calibrated:
         """Write both tables of predictions, `report.json` and `report.html` into a folder that is there.
 
         Raises:
-            InputError: a file cannot be written there.
+            InputError: a file cannot be written there; those that are there stay as they are.
         """
-        folder = Path(directory)
-        write_predictions(folder / CALIBRATED, self.predictions)
-        write_predictions(folder / UNCALIBRATED, self.uncalibrated)
-        self.report.to_json(folder / "report.json")
-        self.report.to_html(folder / "report.html")
+        with drafts_in(Path(directory)) as drafts:
+            write_predictions(drafts / CALIBRATED, self.predictions)
+            write_predictions(drafts / UNCALIBRATED, self.uncalibrated)
+            self.report.to_json(drafts / "report.json")
+            self.report.to_html(drafts / "report.html")
 
     def __str__(self) -> str:
         return str(self.report)
@@ -161,7 +163,7 @@ def run_calibrate(
         solution=_solution(result),
         omitted=tuple(omitted),
         data=_data(found, read, options),
-        notes=tuple(notes_on(found, read)),
+        notes=(*notes_on(found, read), *_never(found, result)),
         provenance=provenance(seed=options.seed, inputs=files, command=command, duration_s=time.monotonic() - start),
     )
     return Calibrated(
@@ -177,6 +179,7 @@ def _solution(result: Calibration) -> Solution:
         objective_after=result.objective_after,
         baseline=result.baseline,
         dual_bound=result.dual_bound,
+        distance=result.distance,
         gap=result.gap,
         finish=result.finish,
         images_changed=result.changed,
@@ -186,6 +189,17 @@ def _solution(result: Calibration) -> Solution:
             Iteration(objective=each.objective, dual=each.dual, violated=each.violated) for each in result.rounds
         ),
     )
+
+
+def _never(found: Corpus, result: Calibration) -> Iterable[str]:
+    """A note where images take what their scores rule out."""
+    if len(result.beyond):
+        ids = found.potentials.ids
+        yield (
+            f"{len(result.beyond):,} of {len(ids):,} images ({some_ids(ids[result.beyond])}) take a group or label "
+            f"that their scores put more than {result.ceiling:.3g} below the best: without that no assignment was "
+            "found that meets the constraints. In sums of scores it counts as that much."
+        )
 
 
 def _predictions(found: Corpus, decoded: Decoded) -> PredictionTable:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steelyard.base.errors import InputError
+from steelyard.reports.calibration_figures import FEW_IMAGES
 from steelyard.tables import LabelTable, PotentialTable
 from steelyard.tables.messages import closest, complaint, counted, listed, quoted, some_ids
 from steelyard.tables.roles import SPLIT_NAMES
@@ -188,6 +189,17 @@ def _take(table: PotentialTable, rows: NDArray[np.int64]) -> PotentialTable:
 
 def notes_on(found: Corpus, labels: LabelTable) -> Iterable[str]:
     """What a reader must know of the rows."""
+    if len(found.potentials) < FEW_IMAGES:
+        yield (
+            f"Only {counted(len(found.potentials), 'image')} calibrated, of which little can be said: intervals are "
+            f"too narrow below {FEW_IMAGES}, and no difference is called clear of 0."
+        )
+    else:
+        counts = np.bincount(found.truth.groups, minlength=len(labels.group_names))
+        small = [name for name, count in zip(labels.group_names, counts, strict=True) if count < FEW_IMAGES]
+        if small and len(found.known):
+            names = ", ".join(map(quoted, small))
+            yield f"Groups of fewer than {FEW_IMAGES} calibrated images, of which little can be said: {names}."
     unknown = np.setdiff1d(np.arange(len(found.potentials)), found.known)
     if len(unknown):
         names = some_ids(found.potentials.ids[unknown])

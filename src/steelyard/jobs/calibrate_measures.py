@@ -188,16 +188,20 @@ def _compared(
     """Both sides and their difference; what is undefined is left out with its reason."""
     value = kernel(None)
     samples = bootstrap_samples(kernel, n, rounds=bootstrap, rng=stream(seed, "bootstrap"))
-    drawn = f"centred percentile bootstrap over images, {bootstrap:,} rounds; assignments are held as they are"
     figures, omitted = [], []
 
     def estimate(name: str, at: float, some: Floats, words: str, unit: str, bounds: tuple[float, float]) -> Estimate:
-        ends = percentile_interval(some, LEVEL, around=at)
+        # Calibration forces the count to its lowest: what resamples add to it is no bias to be taken off.
+        counted = name == VIOLATED
+        ends = percentile_interval(some, LEVEL, around=None if counted else at)
+        low, high = float(ends.low), float(ends.high)
+        if counted:
+            low, high = min(low, at), max(high, at)
         return Estimate(
             name=name,
             value=at,
-            low=float(np.clip(ends.low, *bounds)),
-            high=float(np.clip(ends.high, *bounds)),
+            low=float(np.clip(low, *bounds)),
+            high=float(np.clip(high, *bounds)),
             n=n,
             unit=unit,
             of=_OF[name],
@@ -216,6 +220,8 @@ def _compared(
             omitted.append(Omitted(name=name, reason=reason))
             continue
         low, high = (0.0, float(most)) if name == VIOLATED else _range(name)
+        kind = "percentile bootstrap" if name == VIOLATED else "centred percentile bootstrap"
+        drawn = f"{kind} over images, {bootstrap:,} rounds; assignments are held as they are"
         unit, before, after = _UNITS.get(name, "difference"), value[0, at], value[1, at]
         paired = f"{drawn}; the same resamples before and after"
         gap_unit = unit if name == VIOLATED else "difference"
@@ -238,7 +244,7 @@ def _note(name: str, samples: Floats) -> str:
         return ""
     return (
         f"in resamples of the images it is {float(samples.mean()):.1f} on average, as shares that stand at the edge of "
-        "the margin fall to either side of it"
+        "the margin fall to either side of it; the interval is that of the resamples, and of the figure"
     )
 
 

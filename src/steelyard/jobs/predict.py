@@ -14,7 +14,7 @@ from steelyard.jobs.data import check_table_file
 from steelyard.jobs.progress import Progress, silent
 from steelyard.jobs.run_folder import kept_config, kept_task, with_kept_subset
 from steelyard.jobs.run_parts import RunData, open_data, restored, tables_of
-from steelyard.jobs.run_tables import LABELS, Predicted
+from steelyard.jobs.run_tables import DECISIONS, LABELS, POTENTIALS, PREDICTIONS, Predicted
 from steelyard.mitigation.features.edits import erasure_edit, fit_tap_eraser, noise_edit
 from steelyard.mitigation.features.noise import spread_of
 from steelyard.models.network import EMBEDDING, Edit, Network
@@ -135,7 +135,7 @@ def write_run_predictions(
         `X-decisions` and `X-potentials.npz` for predictions called X.
 
     Raises:
-        InputError: as `predict_run`, or a file that cannot be written.
+        InputError: as `predict_run`, a file that cannot be written, or one that the run or its data set has already.
     """
     path = check_table_file(out)
     labels, decisions, potentials = (
@@ -145,6 +145,10 @@ def write_run_predictions(
         Path(source) for source in (kept_config(Path(run)).data.source, options.source if options else None) if source
     ]
     sources = {source.resolve() for source in read}
+    own = {(Path(run) / name).resolve() for name in (LABELS, PREDICTIONS, DECISIONS, POTENTIALS)}
+    for written in (path, labels, decisions, potentials):
+        if written.resolve() in own:
+            raise InputError(f"--out {path}: {written} is the run's own; name a file in another folder")
     for beside, what in ((labels, "labels"), (decisions, "decisions"), (potentials, "potentials")):
         if path == beside or beside.resolve() in sources:
             raise InputError(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from steelyard.base.drafts import drafts_in
 from steelyard.base.errors import InputError, first_few
 from steelyard.base.estimate import Estimate
 from steelyard.metrics.catalog import by_name
@@ -136,10 +137,10 @@ class AuditReport:
 
     def write(self, directory: str | Path) -> None:
         """Write `report.json`, `per_label.csv` and `report.html` into a folder, which is made if need be."""
-        folder = Path(directory)
-        self.to_json(folder / "report.json")
-        self.to_csv(folder / "per_label.csv")
-        self.to_html(folder / "report.html")
+        with drafts_in(Path(directory)) as drafts:
+            self.to_json(drafts / "report.json")
+            self.to_csv(drafts / "per_label.csv")
+            self.to_html(drafts / "report.html")
 
     def __str__(self) -> str:
         from steelyard.reports.text import plain_text

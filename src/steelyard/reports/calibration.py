@@ -98,8 +98,9 @@ class Solution:
         objective_after: of the calibrated ones.
         baseline: of a plain assignment that meets the constraints.
         dual_bound: no assignment that meets the constraints scores higher.
-        gap: `dual_bound` − `objective_after`, as a fraction of `objective_before` − `baseline`: how far the calibrated
-            assignment can be from the best; 0 is none.
+        distance: `dual_bound` − `objective_after`: how far the calibrated assignment can be from the best; 0 is none.
+        gap: `distance` as a fraction of what the plain assignment gives up, of each label at most a few typical
+            differences between scores (so that scores that say "never" do not make it up).
         finish: the step that gave it: `unchanged` where the best assignments meet the constraints, `repair`, or
             `programme` (an integer programme over what was left open).
         images_changed: images whose group or labels are other than before.
@@ -113,6 +114,7 @@ class Solution:
     objective_after: float
     baseline: float
     dual_bound: float
+    distance: float
     gap: float
     finish: Literal["unchanged", "repair", "programme"]
     images_changed: int

@@ -1,11 +1,13 @@
 """How the figures of a calibration are named and written, and the few sentences that say what came of it."""
 
 from steelyard.base.estimate import Estimate
-from steelyard.reports.calibration import MEAN_CONSTRAINED, VIOLATED, CalibratedFigure, CalibrationReport
+from steelyard.reports.calibration import MEAN_CONSTRAINED, VIOLATED, CalibratedFigure, CalibrationReport, Solution
 from steelyard.reports.comparison_text import clear_of_zero, difference_style
 from steelyard.reports.figures import Style, naming, write_digits, write_figure, write_interval
 
 MEAN = "mals_amplification"
+FEW_IMAGES = 30
+"""Below, intervals of the bootstrap are too narrow for a difference to be called clear of 0."""
 TITLES = {
     VIOLATED: "Labels outside the margin",
     MEAN: "Mean amplification (MALS)",
@@ -76,13 +78,26 @@ def write_both(figure: CalibratedFigure) -> str:
 
 def write_gap(gap: float) -> str:
     """The duality gap in percent; a gap that two digits would not show is not called none."""
+    if gap > 1:
+        return "above 100 %"
     return "none" if gap <= 0 else "below 0.01 %" if gap < 1e-4 else write_figure(gap, "fine percent")
 
 
+def write_sum(value: float) -> str:
+    """A sum of scores; of a size that has no use for decimals, its leading digits."""
+    return f"{value:,.4f}" if abs(value) < 1e12 else f"{value:.6g}"
+
+
+def write_distance(solution: Solution) -> str:
+    """The duality gap in percent, and as a sum of scores."""
+    share = write_gap(solution.gap)
+    return f"{share}, {solution.distance:.3g} in the sum of scores" if solution.distance > 0 else share
+
+
 def settled(figure: CalibratedFigure) -> bool:
-    """Whether 0 lies outside the interval of the difference, or nothing changed at all."""
+    """Whether 0 lies outside the interval of the difference, of enough images for one, or nothing changed at all."""
     gap = figure.difference
-    return gap.low == gap.high == 0 or clear_of_zero(gap)
+    return gap.low == gap.high == 0 or (gap.n >= FEW_IMAGES and clear_of_zero(gap))
 
 
 def _style(measure: str) -> Style:

@@ -21,8 +21,9 @@ from steelyard.reports.calibration_figures import (
     write_both,
     write_change,
     write_change_ends,
+    write_distance,
     write_ends,
-    write_gap,
+    write_sum,
     write_value,
 )
 from steelyard.reports.calibration_published import CITATION, NOT_THE_SAME, published_calibrations
@@ -65,6 +66,9 @@ def calibration_page(report: CalibrationReport) -> str:
             "columns": _columns(report),
             "rows": tuple((row.label, _cells(row, report)) for row in report.labels),
             "facts": _facts(report),
+            "rounds": tuple(
+                (write_sum(r.objective), write_sum(r.dual), r.violated) for r in report.solution.iterations
+            ),
             "published": _published(report),
             "not_the_same": NOT_THE_SAME,
             "omitted": {reason: tuple(map(title, names)) for reason, names in by_reason(report.omitted).items()},
@@ -135,11 +139,11 @@ def _facts(report: CalibrationReport) -> tuple[tuple[str, str], ...]:
     found, images = report.solution, report.data["images"]
     return (
         ("Rounds of the relaxation", f"{found.rounds:,}; then {FINISHES[found.finish]}"),
-        ("Sum of scores, before", f"{found.objective_before:,.4f}"),
-        ("Sum of scores, after", f"{found.objective_after:,.4f}"),
-        ("Dual bound", f"{found.dual_bound:,.4f}: nothing that meets the constraints scores higher"),
-        ("Sum of a plain assignment", f"{found.baseline:,.4f}: it meets the constraints, too"),
-        ("Duality gap", f"{write_gap(found.gap)} of the way from the plain assignment to before"),
+        ("Sum of scores, before", write_sum(found.objective_before)),
+        ("Sum of scores, after", write_sum(found.objective_after)),
+        ("Dual bound", f"{write_sum(found.dual_bound)}: nothing that meets the constraints scores higher"),
+        ("Sum of a plain assignment", f"{write_sum(found.baseline)}: it meets the constraints, too"),
+        ("Duality gap", f"{write_distance(found)}; the share is of what the plain assignment gives up"),
         ("Images changed", f"{found.images_changed:,} of {images:,}"),
         ("Images with another group", f"{found.groups_changed:,}"),
         ("Images changed after the rounds", f"{found.repaired:,}"),

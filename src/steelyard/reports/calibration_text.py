@@ -11,8 +11,9 @@ from steelyard.reports.calibration_figures import (
     title,
     write_change,
     write_change_ends,
+    write_distance,
     write_ends,
-    write_gap,
+    write_sum,
     write_value,
 )
 from steelyard.reports.figures import typeset
@@ -34,6 +35,8 @@ def calibration_text(report: CalibrationReport) -> str:
         gap = figure.difference
         star = "*" if settled(figure) and gap.value else " "
         lines.append(f"    {'difference':<12}{write_change(gap):>14} {star}[{write_change_ends(gap)}]")
+        if note := figure.after.note or figure.before.note:
+            lines.append(_wrap(note, "    "))
     lines += ["", "The search", *_facts(report)]
     if report.omitted:
         lines += ["", "Left out"]
@@ -46,10 +49,10 @@ def calibration_text(report: CalibrationReport) -> str:
 def _facts(report: CalibrationReport) -> list[str]:
     solution = report.solution
     facts = {
-        "objective before": f"{solution.objective_before:,.4f}",
-        "objective after": f"{solution.objective_after:,.4f}",
-        "dual bound": f"{solution.dual_bound:,.4f}",
-        "duality gap": write_gap(solution.gap),
+        "objective before": write_sum(solution.objective_before),
+        "objective after": write_sum(solution.objective_after),
+        "dual bound": write_sum(solution.dual_bound),
+        "duality gap": write_distance(solution),
         "rounds": f"{solution.rounds:,}, then {FINISHES[solution.finish]}",
     }
     return [f"  {name:<20}{text}" for name, text in facts.items()]

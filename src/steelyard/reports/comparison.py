@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from steelyard.base.drafts import drafts_in
 from steelyard.base.errors import InputError
 from steelyard.base.estimate import Estimate
 from steelyard.reports.records import check_record, dump_json, load_json, write_text
@@ -154,10 +155,10 @@ class Comparison:
 
     def write(self, directory: str | Path) -> None:
         """Write `comparison.json`, `comparison.csv` and `comparison.html` into a folder, which is made if need be."""
-        folder = Path(directory)
-        self.to_json(folder / "comparison.json")
-        self.to_csv(folder / "comparison.csv")
-        self.to_html(folder / "comparison.html")
+        with drafts_in(Path(directory)) as drafts:
+            self.to_json(drafts / "comparison.json")
+            self.to_csv(drafts / "comparison.csv")
+            self.to_html(drafts / "comparison.html")
 
     def __str__(self) -> str:
         from steelyard.reports.comparison_text import comparison_text

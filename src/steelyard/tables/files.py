@@ -1,7 +1,6 @@
 """Files read into a RawTable: CSV, Parquet, NPZ and CelebA's list of attributes."""
 
 import csv
-import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from steelyard.base.errors import InputError
+from steelyard.tables.archives import npz_arrays, parquet_table, reason
 from steelyard.tables.columns import normalise
 from steelyard.tables.messages import complaint, counted, listed, one_line, quoted
 from steelyard.tables.raw_table import RawTable, build, check_names
@@ -41,7 +41,7 @@ def read_file(path: Path) -> RawTable:
             _fail(source, "a table", "an empty file (0 bytes)", "write the table again")
         return reader(path)
     except OSError as error:
-        _fail(source, "a readable file", _reason(error), "check the file or write it again")
+        _fail(source, "a readable file", reason(error), "check the file or write it again")
 
 
 def read_csv(path: Path) -> RawTable:
@@ -69,7 +69,7 @@ def read_csv(path: Path) -> RawTable:
         )
     except (pa.ArrowException, ValueError) as error:
         _decode(source, path.read_bytes())
-        _fail(source, "comma-separated rows", _reason(error), "check quotes and commas")
+        _fail(source, "comma-separated rows", reason(error), "check quotes and commas")
     if ragged:
         first = ragged[0]
         row = f"the row {quoted(first.text)} has {first.actual_columns:,}"
@@ -83,9 +83,6 @@ def read_csv(path: Path) -> RawTable:
 
 def read_parquet(path: Path) -> RawTable:
     """Read a Parquet file, and from its metadata what its scores are."""
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
     source, mark = str(path), b"PAR1"
     damaged = "the file is truncated or damaged, write it again"
     with path.open("rb") as content:
@@ -94,12 +91,7 @@ def read_parquet(path: Path) -> RawTable:
         last = content.read()
     if first != mark or last != mark:
         _fail(source, "a Parquet file, PAR1 at both ends", "other bytes", damaged)
-    try:
-        # Not read_table, which would make columns of folders that are called like key=value.
-        with parquet.ParquetFile(path) as file:
-            table = file.read()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        _fail(source, "a sound Parquet file", _reason(error), damaged)
+    table = parquet_table(path)
     columns = [(n, c) for n, c in zip(table.column_names, table.columns, strict=True) if n != _PANDAS_INDEX]
     index = normalise(table[_PANDAS_INDEX]) if len(columns) < table.num_columns else None
     return build(source, columns, index=index, score_kind=score_kind(table.schema))
@@ -113,25 +105,13 @@ def score_kind(schema: Any) -> str | None:
 
 def read_npz(path: Path) -> RawTable:
     """Read arrays `[n]` by column name; `targets` or `scores` may be `[n, t]` beside `target_names` `[t]`."""
-    import zipfile
-    import zlib
+    source = str(path)
 
-    source, do = str(path), "write it again with numpy.savez"
-    if not zipfile.is_zipfile(path):
-        _fail(source, "an NPZ archive", "something else, or a part of one", do)
-    arrays = {}
-    with np.load(path, allow_pickle=False) as archive:
-        check_names(source, list(archive.files))
-        for name in archive.files:
-            where = f"array {quoted(name)}"
-            try:
-                arrays[name] = archive[name]
-            except ValueError:
-                _fail(source, "numbers or text", "Python objects or a damaged array", do, where)
-            except (EOFError, KeyError, zipfile.BadZipFile, zlib.error):
-                _fail(source, "a sound array", "a damaged one", do, where)
-            if not isinstance(arrays[name], np.ndarray):
-                _fail(source, "an array", "another kind of file", do, where)
+    def every(names: list[str]) -> list[str]:
+        check_names(source, names)
+        return names
+
+    arrays = npz_arrays(path, every)
     return build(source, _flat(source, arrays))
 
 
@@ -191,7 +171,7 @@ def _header(path: Path) -> list[str]:
             names = next((row for row in csv.reader(file) if row), [])
     except (UnicodeDecodeError, csv.Error) as error:
         _decode(source, path.read_bytes())
-        _fail(source, "a header of column names", _reason(error), "check the first line")
+        _fail(source, "a header of column names", reason(error), "check the first line")
     if not names:
         _fail(source, "a header of column names", "empty lines", "write the table again")
     check_names(source, names)
@@ -206,12 +186,6 @@ def _decode(source: str, content: bytes) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         found = f"the byte 0x{content[error.start]:02x} in line {line:,}"
         _fail(source, "text in UTF-8", found, "save the file as UTF-8")
-
-
-def _reason(error: BaseException) -> str:
-    """What a library said of a file, on one line."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return one_line(next(io.StringIO(said), type(error).__name__).strip(" .\n"), longest=160)
 
 
 def _fail(source: str, expected: str, found: str, do: str, where: str = "") -> NoReturn:

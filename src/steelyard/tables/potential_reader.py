@@ -1,8 +1,6 @@
 """Potentials read from an NPZ archive, or from a Parquet file with flat list columns."""
 
 import json
-import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -10,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steelyard.base.errors import InputError
+from steelyard.tables.archives import npz_arrays, parquet_table
 from steelyard.tables.columns import is_plain, normalise, texts, type_name
 from steelyard.tables.messages import complaint, counted, listed, one_line, quoted, some_ids
 from steelyard.tables.potential_table import PotentialKind, PotentialTable
@@ -57,26 +56,17 @@ def read_potentials(path: str | Path) -> PotentialTable:
 
 
 def _read_npz(path: Path) -> PotentialTable:
-    source, do = str(path), "write it again with numpy.savez"
-    if not zipfile.is_zipfile(path):
-        _fail(source, "", "an NPZ archive", "something else, or a part of one", do)
-    arrays: dict[str, NDArray[Any]] = {}
-    with np.load(path, allow_pickle=False) as archive:
-        found = sorted(archive.files)
+    source = str(path)
+
+    def chosen(there: list[str]) -> list[str]:
+        found = sorted(there)
         if absent := [name for name in _NAMED if name not in found]:
             expected = f"the arrays {listed(_NAMED, len(_NAMED))}"
-            there = f"{counted(len(found), 'array')}{f': {listed(found, 8)}' if found else ''}"
-            _fail(source, "", expected, there, f"add {listed(absent, len(absent))}")
-        for name in (*_NAMED, *(["group_scores"] if "group_scores" in found else [])):
-            where = f"array {quoted(name)}"
-            try:
-                arrays[name] = archive[name]
-            except ValueError:
-                _fail(source, where, "numbers or text", "Python objects or a damaged array", do)
-            except (EOFError, KeyError, zipfile.BadZipFile, zlib.error):
-                _fail(source, where, "a sound array", "a damaged one", do)
-            if not isinstance(arrays[name], np.ndarray):
-                _fail(source, where, "an array", "another kind of file", do)
+            words = f"{counted(len(found), 'array')}{f': {listed(found, 8)}' if found else ''}"
+            _fail(source, "", expected, words, f"add {listed(absent, len(absent))}")
+        return [*_NAMED, *(["group_scores"] if "group_scores" in found else [])]
+
+    arrays = npz_arrays(path, chosen)
     potentials = arrays["potentials"]
     if potentials.ndim not in _KINDS:
         expected = "[n, k, t, 2] (multi-label) or [n, v, k] (single-label)"
@@ -93,16 +83,7 @@ def _read_npz(path: Path) -> PotentialTable:
 
 
 def _read_parquet(path: Path) -> PotentialTable:
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    source = str(path)
-    try:
-        with parquet.ParquetFile(path) as file:
-            table = file.read()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        said = one_line(str(error).split("\n")[0].strip(" ."), longest=160)
-        _fail(source, "", "a sound Parquet file", said, "the file is truncated or damaged, write it again")
+    source, table = str(path), parquet_table(path)
     layout = _layout(source, (table.schema.metadata or {}).get(LAYOUT_KEY.encode()))
     column = next((name for name in ID_COLUMNS if name in table.column_names), None)
     if column is None or "potentials" not in table.column_names:

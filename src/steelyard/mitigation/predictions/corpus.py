@@ -30,13 +30,20 @@ class Inferred:
 class Corpus(Protocol):
     """All images' scores, and what can be asked of them; multi-label and single-label answer in their own ways.
 
+    Every score is counted from the best of its image, and is 0 or less: what a choice loses, at most `ceiling` (see
+    `losses`). An upper bound on such sums is one on the sums of uncapped losses.
+
     Attributes:
         constraints: of `c` labels and `k` groups.
         unit: size of a typical difference between scores, which makes steps independent of the scores' scale.
+        ceiling: the largest loss that counts.
+        scale: what the plain assignment of `baseline` loses, each loss counted up to a few typical differences.
     """
 
     constraints: ShareConstraints
     unit: float
+    ceiling: float
+    scale: float
 
     def infer(self, prices: Floats) -> Inferred:
         """Value and counts of the best assignment when label o in group g costs `prices[o, g]`."""
@@ -45,7 +52,10 @@ class Corpus(Protocol):
         """That assignment."""
 
     def score(self, decoded: Decoded) -> float:
-        """Sum of the scores of an assignment, without prices."""
+        """Sum of the scores of an assignment, without prices: 0 for the best, below 0 for others."""
+
+    def beyond(self, decoded: Decoded) -> Ints:
+        """The images in which an assignment takes a choice that loses more than `ceiling`."""
 
     def baseline(self) -> Decoded:
         """A plain assignment that meets every constraint."""

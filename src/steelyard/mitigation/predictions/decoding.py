@@ -12,8 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steelyard.base.errors import InputError
+from steelyard.mitigation.predictions.losses import group_values
 
 Floats = NDArray[np.float64]
+
+_LARGEST = 1e290
+"""Scores beyond have sums that are infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +47,14 @@ def decode(potentials: ArrayLike, group_scores: ArrayLike | None = None) -> Deco
         Groups and targets. Of equals the first group and category, and labels absent.
 
     Raises:
-        InputError: shapes are not as above, k is below 2, or a value is NaN or infinite.
+        InputError: shapes are not as above, k is below 2, or a value is NaN, infinite or so large that sums would be.
     """
     values, scores = checked(potentials, group_scores)
     if scores is None:
         n, v, k = values.shape
         best = values.reshape(n, v * k).argmax(axis=1)
         return Decoded(groups=best % k, targets=best // k)
-    groups = (scores + values.max(axis=3).sum(axis=2)).argmax(axis=1)
+    groups = group_values(values, scores).argmax(axis=1)
     own = values[np.arange(len(values)), groups]
     return Decoded(groups=groups, targets=(own[..., 1] > own[..., 0]).astype(np.uint8))
 
@@ -111,4 +115,9 @@ def _finite(name: str, values: NDArray[Any]) -> Floats:
         where = f"image {place[0]}, position {tuple(place[1:].tolist())}"
         found = f"{array[tuple(place)]} at {where}"
         raise InputError(f"{name}: expected finite numbers, found {found}; clip scores or drop the image")
+    if len(array) and np.abs(array).max() > _LARGEST:
+        place = np.argwhere(np.abs(array) > _LARGEST)[0]
+        where = f"image {place[0]}, position {tuple(place[1:].tolist())}"
+        do = "clip scores (a mask of -1e9 says as much)"
+        raise InputError(f"{name}: expected scores up to {_LARGEST:g}, found {array[tuple(place)]:g} at {where}; {do}")
     return array

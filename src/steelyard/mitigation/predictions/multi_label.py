@@ -10,7 +10,8 @@ from scipy import sparse
 from steelyard.metrics.counting import blocks
 from steelyard.mitigation.predictions.allotting import best_counts
 from steelyard.mitigation.predictions.corpus import Inferred
-from steelyard.mitigation.predictions.decoding import Decoded, total_score
+from steelyard.mitigation.predictions.decoding import Decoded
+from steelyard.mitigation.predictions.losses import capped_sum, ceiling, group_values, typical
 from steelyard.mitigation.predictions.programme import Core
 from steelyard.mitigation.predictions.shares import ShareConstraints
 
@@ -21,19 +22,28 @@ _BLOCK = 256  # images looked at together in a round: what is read twice then st
 
 
 class MultiLabelCorpus:
-    """See `corpus.Corpus`. Only θ(1) − θ(0) of the constrained labels is looked at in a round."""
+    """See `corpus.Corpus`. Only θ(1) − θ(0) of the constrained labels is looked at in a round.
+
+    `_lead` is what each group loses with its best labels; `_base` that with all constrained labels absent.
+    """
 
     def __init__(self, potentials: Floats, group_scores: Floats, constraints: ShareConstraints) -> None:
         """Take checked `[n, k, t, 2]` and `[n, k]`."""
         self.constraints = constraints
-        self._potentials, self._group_scores = potentials, group_scores
-        absent, gain = potentials[..., 0], potentials[..., 1] - potentials[..., 0]
+        gain = potentials[..., 1] - potentials[..., 0]
         self._free = np.setdiff1d(np.arange(gain.shape[2]), constraints.targets)
         self._free_present = gain[:, :, self._free] > 0
-        best_free = np.maximum(gain[:, :, self._free], 0).sum(axis=2)
-        self._base = np.ascontiguousarray((group_scores + absent.sum(axis=2) + best_free).T)  # [k, n]
-        self._gain = np.ascontiguousarray(gain[:, :, constraints.targets].transpose(1, 0, 2))  # [k, n, c]
-        self.unit = self._cheapest_change()
+        values = group_values(potentials, group_scores)
+        lead = np.ascontiguousarray((values.max(axis=1, keepdims=True) - values).T)  # [k, n]
+        gain = np.ascontiguousarray(gain[:, :, constraints.targets].transpose(1, 0, 2))  # [k, n, c]
+        cost = _cheapest_changes(lead, gain)
+        # The lower quartile: most labels of an image may be masked.
+        size = typical(np.abs(gain), 0.25) or typical(lead)
+        self.unit = float(np.median(cost)) or typical(cost) or size
+        self.ceiling = ceiling(max(size, self.unit), len(values))
+        self._lead, self._gain = np.minimum(lead, self.ceiling), np.clip(gain, -self.ceiling, self.ceiling)
+        self._base = -self._lead - np.maximum(self._gain, 0.0).sum(axis=2)
+        self.scale = capped_sum(self._lost(self.baseline()), max(size, self.unit))
 
     def infer(self, prices: Floats) -> Inferred:
         """See `Corpus`."""
@@ -63,7 +73,11 @@ class MultiLabelCorpus:
 
     def score(self, decoded: Decoded) -> float:
         """See `Corpus`."""
-        return total_score(self._potentials, self._group_scores, decoded)
+        return -float(self._lost(decoded).sum())
+
+    def beyond(self, decoded: Decoded) -> NDArray[np.int64]:
+        """See `Corpus`."""
+        return np.flatnonzero((self._lost(decoded) >= self.ceiling).any(axis=1)) if self.ceiling else np.arange(0)
 
     def baseline(self) -> Decoded:
         """Each image's best group and free labels, every constrained label absent."""
@@ -121,16 +135,17 @@ class MultiLabelCorpus:
         sums: Floats = self._base + np.stack(above)
         return sums
 
-    def _cheapest_change(self) -> float:
-        """What it typically costs to change how a label of an image counts: the label, or the image's group."""
-        sums = self._sums(np.zeros_like(self.constraints.low))
-        best = np.abs(self._gain[sums.argmax(axis=0), np.arange(sums.shape[1])])
-        first, second = np.sort(sums, axis=0)[:-3:-1]
-        cost = np.minimum(best, (first - second)[:, None])
-        return float(np.median(cost)) or float(cost.mean())
+    def _lost(self, decoded: Decoded) -> Floats:
+        """`[n, 1 + c]` what the group of each image loses, and what each of its labels does."""
+        rows = np.arange(len(decoded))
+        gain = self._gain[decoded.groups, rows]
+        present = decoded.targets[:, self.constraints.targets] == 1
+        labels = np.where(present, np.maximum(-gain, 0.0), np.maximum(gain, 0.0))
+        return np.column_stack([self._lead[decoded.groups, rows], labels])
 
     def _decoded(self, groups: NDArray[np.int64], present: Bools) -> Decoded:
-        targets = np.empty((len(groups), self._potentials.shape[2]), dtype=np.uint8)
+        labels = len(self._free) + len(self.constraints)
+        targets = np.empty((len(groups), labels), dtype=np.uint8)
         targets[:, self._free] = self._free_present[np.arange(len(groups)), groups]
         targets[:, self.constraints.targets] = present
         return Decoded(groups=groups, targets=targets)
@@ -165,3 +180,11 @@ class MultiLabelCorpus:
             flip_value=sign * self._gain[flips],
             complete=complete,
         )
+
+
+def _cheapest_changes(lead: Floats, gain: Floats) -> Floats:
+    """`[n, c]` what it costs to change how a label of an image counts: the label, or the image's group."""
+    own = np.abs(gain[lead.argmin(axis=0), np.arange(lead.shape[1])])
+    second = np.sort(lead, axis=0)[1]
+    cost: Floats = np.minimum(own, second[:, None])
+    return cost

@@ -64,34 +64,33 @@ class Solved:
     bound: float
 
 
-def solve(
-    core: Core, constraints: ShareConstraints, *, floor: float, scale: float, gap: float, seconds: float
-) -> Solved:
+def solve(core: Core, constraints: ShareConstraints, *, scale: float, gap: float, seconds: float) -> Solved:
     """Solve the core.
 
     Args:
         core: what is open.
         constraints: of the cells.
-        floor: score of the plain baseline; the objective is counted from there, in units of `scale`, so that `gap`
-            is a fraction of that distance.
-        scale: unconstrained optimum less `floor`, above 0.
+        scale: the objective is counted from this far below 0, the unconstrained optimum, in units of it, so that
+            `gap` is a fraction of that distance; above 0.
         gap: relative gap at which the search may stop.
         seconds: limit of the search.
     """
     q, f = len(core.image), len(core.parent)
     cells = len(core.counts)
-    # The first column stands for what is settled, the last ones for the counts. Without flips and with whole counts it
-    # is a transport problem, which has whole solutions by itself.
-    cost = -np.concatenate([[core.value - floor], core.choice_value, core.flip_value, np.zeros(cells)]) / scale
+    # Where each choice counts in one cell at most, whole counts make it a transport problem, which has whole solutions
+    # by itself.
+    whole = int(f > 0 or (core.choice_cells.sum(axis=0) > 1).any())
+    # The first column stands for what is settled, the last ones for the counts.
+    cost = -np.concatenate([[core.value + scale], core.choice_value, core.flip_value, np.zeros(cells)]) / scale
     low = np.concatenate([[1.0], np.zeros(q + f + cells)])
     found = milp(
         cost,
-        integrality=np.concatenate([np.full(1 + q + f, int(f > 0)), np.ones(cells)]),
+        integrality=np.concatenate([np.full(1 + q + f, whole), np.ones(cells)]),
         bounds=Bounds(low, np.concatenate([np.ones(1 + q + f), np.full(cells, np.inf)])),
         constraints=_constraints(core, constraints),
         options={"time_limit": seconds, "mip_rel_gap": gap},
     )
-    bound = np.inf if found.mip_dual_bound is None else floor - float(found.mip_dual_bound) * scale
+    bound = np.inf if found.mip_dual_bound is None else -scale - float(found.mip_dual_bound) * scale
     if found.x is None:
         return Solved(taken=None, flipped=None, bound=bound)
     chosen = found.x[1 : 1 + q + f] > 0.5

@@ -6,7 +6,7 @@ to the bound, an integer programme follow, after which every constraint holds.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from steelyard.base.errors import InputError
 from steelyard.metrics.mals import mals_kernel
 from steelyard.mitigation.predictions.corpus import Corpus
-from steelyard.mitigation.predictions.decoding import Decoded, checked, decode
+from steelyard.mitigation.predictions.decoding import Decoded, checked, decode, total_score
 from steelyard.mitigation.predictions.multi_label import MultiLabelCorpus
 from steelyard.mitigation.predictions.programme import solve
 from steelyard.mitigation.predictions.relaxation import Relaxed, Round, relax
@@ -26,13 +26,16 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Finish = Literal["unchanged", "repair", "programme"]
 
-# What the solver's tolerances may take off the bound that it proves, as a fraction of the scale.
+# What the solver's tolerances may take off the bound that it proves, as a fraction of the scale (of what is lost, where
+# masks that are broken make that larger).
 _TOLERANCE = 1e-6
+# The first programme leaves open one in so many of the choices of the second.
+_KERNEL = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RBAOptions:
-    """How long to search; distances are fractions of unconstrained optimum less baseline (see `Calibration.gap`).
+    """How long to search; distances are fractions of `Calibration.scale`.
 
     Attributes:
         rounds: inferences of the relaxation, at least 1.
@@ -72,10 +75,16 @@ class Calibration:
         before: each image's best assignment.
         after: the calibrated assignment, which meets every constraint.
         objective_before: sum of the scores of `before`, the unconstrained optimum.
-        objective_after: the same of `after`.
-        baseline: the same of a plain assignment that meets every constraint: constrained labels absent (multi-label);
+        objective_after: the same of `after`, no loss against `before` larger than `ceiling`.
+        baseline: likewise of a plain assignment that meets every constraint: constrained labels absent (multi-label);
             each image's best unconstrained category, or all images in one category (single-label).
         dual_bound: no assignment that meets every constraint has a higher sum.
+        lost: `objective_before` − `objective_after`, summed image by image, no loss larger than `ceiling`.
+        distance: `dual_bound` − `objective_after`, likewise: `after` loses at most this much more than the optimum.
+        scale: what the plain assignment loses, each loss counted up to a few typical differences between scores, so
+            that masks do not stretch it; what `gap` and `price` are fractions of.
+        ceiling: the largest loss of a choice that counts. Scores further apart than that say "never".
+        beyond: images in which `after` takes such a choice all the same; where there are none, the cap changes no sum.
         rounds: each step of the relaxation.
         counts_before: `[c, k]` images of each predicted group with each label.
         counts_after: the same of `after`.
@@ -95,6 +104,11 @@ class Calibration:
     objective_after: float
     baseline: float
     dual_bound: float
+    lost: float
+    distance: float
+    scale: float
+    ceiling: float
+    beyond: Ints
     rounds: tuple[Round, ...]
     counts_before: Ints
     counts_after: Ints
@@ -108,15 +122,13 @@ class Calibration:
 
     @property
     def gap(self) -> float:
-        """How far `after` can be from the optimum, as a fraction of unconstrained optimum less baseline; 0 is none."""
-        scale = self.objective_before - self.baseline
-        return (self.dual_bound - self.objective_after) / scale if scale > 0 else 0.0
+        """How far `after` can be from the optimum, as a fraction of `scale`; 0 is none."""
+        return self.distance / self.scale if self.scale > 0 else 0.0
 
     @property
     def price(self) -> float:
-        """Score given up for the constraints, as a fraction of unconstrained optimum less baseline."""
-        scale = self.objective_before - self.baseline
-        return (self.objective_before - self.objective_after) / scale if scale > 0 else 0.0
+        """Score given up for the constraints, as a fraction of `scale`."""
+        return self.lost / self.scale if self.scale > 0 else 0.0
 
 
 def calibrate(
@@ -159,23 +171,29 @@ def calibrate(
     else:
         corpus = MultiLabelCorpus(values, scores, constraints)
     before = decode(values, scores)
-    top, baseline = corpus.score(before), corpus.baseline()
+    baseline = corpus.baseline()
     relaxed = relax(corpus, rounds=options.rounds, step=options.step)
     if constraints.holds(predicted_counts(before, constraints)).all():
-        after, inferred, bound, finish = before, before, top, "unchanged"
+        after, inferred, bound, finish = before, before, 0.0, "unchanged"
     else:
-        after, inferred, bound, finish = _finish(corpus, relaxed, baseline, top, options)
+        after, inferred, bound, finish = _finish(corpus, relaxed, baseline, options)
     if not constraints.holds(counts := predicted_counts(after, constraints)).all():
         raise AssertionError("the calibrated assignment breaks constraints")
-    first, objective = predicted_counts(before, constraints), corpus.score(after)
+    first, top, value = predicted_counts(before, constraints), total_score(values, scores, before), corpus.score(after)
+    bound = max(bound, value)
     return Calibration(
         before=before,
         after=after,
         objective_before=top,
-        objective_after=objective,
-        baseline=corpus.score(baseline),
-        dual_bound=max(bound, objective),
-        rounds=relaxed.rounds,
+        objective_after=top + value,
+        baseline=top + corpus.score(baseline),
+        dual_bound=top + bound,
+        lost=-value,
+        distance=bound - value,
+        scale=corpus.scale,
+        ceiling=corpus.ceiling,
+        beyond=corpus.beyond(after),
+        rounds=tuple(replace(each, objective=top + each.objective, dual=top + each.dual) for each in relaxed.rounds),
         counts_before=first,
         counts_after=counts,
         violations_before=excess(first, constraints),
@@ -206,28 +224,31 @@ def mean_amplification(decoded: Decoded, constraints: ShareConstraints) -> float
 
 
 def _finish(
-    corpus: Corpus, relaxed: Relaxed, baseline: Decoded, top: float, options: RBAOptions
+    corpus: Corpus, relaxed: Relaxed, baseline: Decoded, options: RBAOptions
 ) -> tuple[Decoded, Decoded, float, Finish]:
     """The calibrated assignment, the inference it came from, the bound, and the step that gave it."""
     found = [corpus.assign(p) for p in (relaxed.prices, relaxed.feasible_prices) if p is not None]
     repaired = [corpus.repair(inferred) for inferred in found]
     best = max(range(len(found)), key=lambda i: corpus.score(repaired[i]))
     inferred, after = found[best], max(repaired[best], baseline, key=corpus.score)
-    floor, bound, value = corpus.score(baseline), relaxed.bound, corpus.score(after)
-    scale = top - floor
-    if scale <= 0 or bound - value <= options.gap * scale:
-        return after, inferred, bound, "repair"
-    reach = bound - value + _TOLERANCE * scale
-    core = corpus.core(relaxed.prices, after, reach=reach, size=options.core)
-    solved = solve(core, corpus.constraints, floor=floor, scale=scale, gap=options.gap, seconds=options.seconds)
+    scale, bound, value = corpus.scale, relaxed.bound, corpus.score(after)
     finish: Finish = "repair"
-    if solved.taken is not None and solved.flipped is not None:
-        # The solver's tolerances let a constraint be missed by a hair; what meets them all is not changed for worse.
-        better = corpus.repair(corpus.apply(core, relaxed.prices, solved.taken, solved.flipped))
-        if corpus.score(better) > value:
-            after, finish = better, "programme"
-    if core.complete:
-        bound = min(bound, max(solved.bound, value) + _TOLERANCE * scale)
+    # First the choices that cost least: what they give shortens the reach of the rest.
+    for size in (max(options.core // _KERNEL, 1), options.core):
+        if scale <= 0 or bound - value <= options.gap * scale:
+            break
+        reach = bound - value + _TOLERANCE * scale
+        core = corpus.core(relaxed.prices, after, reach=reach, size=size)
+        solved = solve(core, corpus.constraints, scale=scale, gap=options.gap, seconds=options.seconds)
+        if solved.taken is not None and solved.flipped is not None:
+            # The solver's tolerances let a constraint be missed by a hair; what meets them all is not changed for
+            # worse.
+            better = corpus.repair(corpus.apply(core, relaxed.prices, solved.taken, solved.flipped))
+            if corpus.score(better) > value:
+                after, value, finish = better, corpus.score(better), "programme"
+        if core.complete:
+            bound = min(bound, max(solved.bound, value) + _TOLERANCE * max(scale, -value))
+            break
     return after, inferred, bound, finish
 
 

@@ -9,7 +9,8 @@ from scipy import sparse
 
 from steelyard.mitigation.predictions.allotting import feasible_totals, nearest, nearest_counts
 from steelyard.mitigation.predictions.corpus import Inferred
-from steelyard.mitigation.predictions.decoding import Decoded, total_score
+from steelyard.mitigation.predictions.decoding import Decoded
+from steelyard.mitigation.predictions.losses import capped_sum, ceiling, typical
 from steelyard.mitigation.predictions.programme import Core
 from steelyard.mitigation.predictions.shares import ShareConstraints
 
@@ -29,9 +30,10 @@ class SingleLabelCorpus:
         """Take checked `[n, v, k]`, and the names of groups for messages."""
         n, v, k = potentials.shape
         self.constraints = constraints
-        self._potentials = potentials
+        self._categories = v
         self._cells = len(constraints) * k
-        flat = potentials.reshape(n, v * k)
+        # Less the best of each image, before any sums.
+        flat = potentials.reshape(n, v * k) - potentials.max(axis=(1, 2))[:, None]
         own = (constraints.targets[:, None] * k + np.arange(k)).ravel()
         free = np.setdiff1d(np.arange(v * k), own)
         self._codes = own
@@ -41,12 +43,15 @@ class SingleLabelCorpus:
             at = flat[:, free].argmax(axis=1)
             self._free_code = free[at]
             scores = np.column_stack([scores, flat[np.arange(n), self._free_code]])
-        self._scores = np.ascontiguousarray(scores)
+        lead = -np.sort(flat.reshape(n, v, k).max(axis=1), axis=1)[:, -2]
+        nearest_other = -np.partition(flat, -2, axis=1)[:, -2]
+        size = max(typical(lead), typical(nearest_other)) or typical(-flat)
+        self.unit = float(np.median(lead)) or size
+        self.ceiling = ceiling(size, n)
+        self._scores: Floats = np.maximum(np.ascontiguousarray(scores), -self.ceiling)
         self._room = np.empty_like(self._scores)
         self._totals = None if len(free) else feasible_totals(constraints, n, group_names)
-        by_group = np.sort(potentials.max(axis=1), axis=1)
-        lead = by_group[:, -1] - by_group[:, -2]
-        self.unit = float(np.median(lead)) or float(lead.mean())
+        self.scale = capped_sum(self._lost(self.baseline()), size)
 
     def infer(self, prices: Floats) -> Inferred:
         """See `Corpus`."""
@@ -61,7 +66,11 @@ class SingleLabelCorpus:
 
     def score(self, decoded: Decoded) -> float:
         """See `Corpus`."""
-        return total_score(self._potentials, None, decoded)
+        return -float(self._lost(decoded).sum())
+
+    def beyond(self, decoded: Decoded) -> Ints:
+        """See `Corpus`."""
+        return np.flatnonzero(self._lost(decoded) >= self.ceiling) if self.ceiling else np.arange(0)
 
     def baseline(self) -> Decoded:
         """Each image's best unconstrained category; without one, all images in one category where one allows it."""
@@ -121,10 +130,16 @@ class SingleLabelCorpus:
         cells[core.image[taken]] = core.option[taken]
         return self._decoded(cells)
 
+    def _lost(self, decoded: Decoded) -> Floats:
+        """`[n]` what the choice of each image loses."""
+        lost: Floats = -self._scores[np.arange(len(decoded)), self._encoded(decoded)]
+        return lost
+
     def _priced(self, prices: Floats) -> Floats:
         spent = np.zeros(self._scores.shape[1])
         spent[: self._cells] = prices.ravel()
-        return np.subtract(self._scores, spent, out=self._room)
+        room: Floats = np.subtract(self._scores, spent, out=self._room)
+        return room
 
     def _counts(self, cells: Ints) -> Ints:
         return np.bincount(cells, minlength=self._scores.shape[1])
@@ -139,7 +154,7 @@ class SingleLabelCorpus:
 
     def _encoded(self, decoded: Decoded) -> Ints:
         k = self.constraints.k
-        place = np.full(self._potentials.shape[1], -1)
+        place = np.full(self._categories, -1)
         place[self.constraints.targets] = np.arange(len(self.constraints))
         rows = place[decoded.targets]
         return np.where(rows < 0, self._cells, rows * k + decoded.groups)
