@@ -199,7 +199,10 @@ def test_other_images_need_every_split(other_images, tmp_path):
     frame = pd.read_csv(copy)
     frame[frame["split"] != "test"].to_csv(copy, index=False)
     given = {"annotators": own(source=str(copy)), "data": TABLE, "only": "classifiers", **SHORT}
-    with pytest.raises(InputError, match=r"labels\.csv: expected train, val and test images, found no test; correct"):
+    with pytest.raises(
+        InputError,
+        match=r"annotators\.source: .*labels\.csv: expected train, val and test images, found no test; correct",
+    ):
         augment(tmp_path / "out", dataset=Faces(**LEANING), **given)
     assert not list((tmp_path / "out").glob("classifiers/*/"))
 

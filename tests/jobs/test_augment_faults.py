@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from augment_runs import TINY, augment, small, table_of  # noqa: E402
-from augment_world import Linear, options  # noqa: E402
+from augment_world import Faces, Linear, options  # noqa: E402
 
 from steelyard.base.errors import InputError, UndefinedError  # noqa: E402
 from steelyard.jobs.augment.config import read_augment  # noqa: E402
@@ -117,3 +117,80 @@ def test_the_preset_is_the_published_protocol():
     assert (made.latents.fit, made.latents.validate, made.latents.pairs) == (10_000, 5_000, 160_000)
     assert made.per_attribute
     assert made.task.weighting == "none"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"models": ["plain", "augmentd"]},
+            "models: expected a list of any of plain, augmented, pairs-only, reweighed",
+        ),
+        (
+            {"oracle": {"run": "x", "source": "y"}},
+            r"oracle\.source: expected nothing beside oracle\.run, found y; drop",
+        ),
+    ],
+)
+def test_options_that_speak_against_each_other_are_one_line(tmp_path, changes, expected):
+    with pytest.raises(InputError, match=expected) as error:
+        read_augment(options(tmp_path, **changes))
+    assert "\n" not in str(error.value)
+
+
+def test_a_generator_is_never_guessed(tmp_path):
+    said = {name: value for name, value in options(tmp_path).items() if name != "generator"}
+    with pytest.raises(
+        InputError, match=r"generator: expected this section, found none; name a generator of images like"
+    ):
+        run_augment(read_augment(said), dataset=small())
+    assert read_augment(read_augment(said).to_dict()) == read_augment(said)
+    # One that is open already needs no section.
+    run_augment(read_augment(said), dataset=small(), generator=Linear(), only="latents")
+
+
+class Hatless(Faces):
+    """No training image has a hat."""
+
+    def __init__(self):
+        super().__init__(sizes=(96, 64, 64))
+        self.table.targets[self.table.splits == "train", 0] = 0
+
+
+def test_a_target_that_no_training_image_has_is_refused_before_any_training(tmp_path):
+    with pytest.raises(
+        UndefinedError, match=r"target 'Hat': expected training images with and without it, found 0 of 96"
+    ):
+        augment(tmp_path, dataset=Hatless())
+    assert not list(tmp_path.glob("classifiers/*/"))
+
+
+class Filed(Faces):
+    """The same images, said to lie in a folder."""
+
+    def __init__(self, folder):
+        super().__init__(sizes=(96, 64, 64))
+        self.folder = folder
+
+    def image_path(self, image_id):
+        return self.folder / image_id
+
+
+def test_images_that_are_not_there_are_named_before_any_training(tmp_path):
+    dataset = Filed(tmp_path)
+    for name in dataset.table.ids.tolist():
+        (tmp_path / name).touch()
+    augment(tmp_path / "a", dataset=dataset, only="latents")  # the control
+    (tmp_path / "00007.png").unlink()
+    with pytest.raises(
+        InputError, match=r"faces: expected a file for each of 224 images, found none for 1 \(.*00007\.png"
+    ):
+        augment(tmp_path / "b", dataset=dataset)
+    assert not list(tmp_path.glob("b/classifiers/*/"))
+
+
+def test_a_step_alone_begins_nowhere_else(tmp_path):
+    with pytest.raises(
+        InputError, match=r"--from: expected planes or nothing beside --step planes, found models; drop"
+    ):
+        augment(tmp_path, dataset=small(), only="planes", anew_from="models")

@@ -185,14 +185,16 @@ def test_a_scenes_world_too(tmp_path):
     path = tmp_path / "world.yaml"
     marks = []
     for noise in ("0.0", "0.0", "0.2"):
-        path.write_text(f"train: 8\nval: 8\ntest: 8\nnoise: {noise}\n")
+        path.write_text(f"train: 200\nval: 8\ntest: 8\nnoise: {noise}\n")
         marks.append(data_mark(tmp_path, name="scenes", source=str(path)))
     assert marks[0] == marks[1] != marks[2]
 
 
 def test_a_table_is_known_by_its_file(tmp_path):
     rows = {"image": list("abcdef"), "path": [f"{name}.png" for name in "abcdef"], "gender": ["f", "m"] * 3,
-            "hat": [0, 1, 1] * 2, "split": ["train", "val", "test"] * 2}  # fmt: skip
+            "hat": [0, 1, 1, 1, 0, 0], "split": ["train", "val", "test"] * 2}  # fmt: skip
+    for name in "abcdefg":
+        (tmp_path / f"{name}.png").touch()
     section = {"name": "table", "source": str(tmp_path / "labels.csv"), "protected": "gender"}
     marks = []
     for frame in (rows, rows, {**rows, "path": [f"{name}.png" for name in "abcdeg"]}):

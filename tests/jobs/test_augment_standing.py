@@ -80,8 +80,8 @@ def test_attributes_that_look_alike_have_classifiers_of_their_own(tmp_path):
 def test_labels_of_other_images_in_a_folder_are_part_of_the_mark(tmp_path, monkeypatch):
     tables = {"seed": 3}
 
-    def other_data(self, source):
-        assert source == str(tmp_path)
+    def other_data(self, source, *, option):
+        assert (source, option) == (str(tmp_path), "oracle")
         faces = Faces(sizes=(40, 20, 20), seed=tables["seed"])
         return self.config.data, RealImages(faces, faces.table, (32, 32))
 

@@ -19,6 +19,9 @@ def add_options(parser: Parser) -> None:
     words = "this step alone, with the results of those before it"
     parser.add_argument("--step", metavar="NAME", help=f"{words}: {_steps(parser)}")
     parser.add_argument("--from", metavar="NAME", help="this step and those after it anew")
+    words = "print the whole configuration, with what the file leaves out, and exit"
+    # The parser hands it an empty value: it has an option of this name for files of options.
+    parser.add_argument("--print_config", nargs="?", const="", help=words)
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
 
 
@@ -42,6 +45,9 @@ def run(options: Namespace, command: list[str]) -> None:
     from steelyard.jobs.progress import in_lines
 
     config = read_augment(options.file, out=options.out)
+    if options.print_config is not None:
+        print(config.to_yaml(), end="")
+        return
     done = run_augment(
         config,
         only=options.step,

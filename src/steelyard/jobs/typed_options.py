@@ -54,8 +54,10 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
             complaint(str(path), "", expected="a YAML file", found=found, do="correct the path")
         ) from error
     except yaml.YAMLError as error:
-        found = one_line(" ".join(str(error).split()), longest=160)
-        raise InputError(complaint(str(path), "", expected="YAML", found=found, do="correct the file")) from error
+        mark = getattr(error, "problem_mark", None)
+        place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
+        found = one_line(getattr(error, "problem", None) or "something else", longest=160)
+        raise InputError(complaint(str(path), place, expected="YAML", found=found, do="correct the file")) from error
     if not isinstance(held, dict):
         found, do = f"{type(held).__name__}", "write `name: value` in each line"
         raise InputError(complaint(str(path), "", expected="a mapping of options", found=found, do=do))
@@ -139,7 +141,7 @@ def describe(hint: Any) -> str:
     inner = next(iter(get_args(hint)), None)
     if isinstance(inner, type) and is_dataclass(inner):
         return f"a list of mappings with {', '.join(field.name for field in fields(inner))}"
-    return "a list"
+    return f"a list of any of {', '.join(map(str, get_args(inner)))}" if get_origin(inner) is Literal else "a list"
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,13 +150,17 @@ def read_latents(path: Path, *, width: int | None = None, generator: str = "the 
         expected = f"latents of {wanted:,} numbers, the width of {generator}"
         found = f"{' and '.join(f'{int(length):,}' for length in lengths[:3])}"
         do = "name latents of this generator, or sample them anew"
-        raise InputError(complaint(str(path), LATENT_COLUMN, expected=expected, found=found, do=do))
+        raise InputError(complaint(str(path), lists[0], expected=expected, found=found, do=do))
     values = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(column), wanted)
     ids = np.array(table[texts[0]].to_pylist(), dtype=np.str_).reshape(len(column))
     if not np.isfinite(values).all():
         bad = ids[~np.isfinite(values).all(axis=1)]
         found, do = f"others ({some_ids(bad)})", "drop these rows"
-        raise InputError(complaint(str(path), LATENT_COLUMN, expected="finite numbers", found=found, do=do))
+        raise InputError(complaint(str(path), lists[0], expected="finite numbers", found=found, do=do))
+    distinct, counts = np.unique(ids, return_counts=True)
+    if len(again := distinct[counts > 1]):
+        found = f"{counted(len(again), 'repeated id')} ({some_ids(again)})"
+        raise JoinError(complaint(str(path), texts[0], expected="each id once", found=found, do="drop one row"))
     return ByLatent(ids, values, source=str(path))
 
 
@@ -186,7 +190,8 @@ def _read(path: Path) -> Any:
     except FileNotFoundError:
         found = "nothing of this name"
     except (pa.ArrowException, OSError, ValueError) as error:
-        found = one_line(str(error).partition("\n")[0], longest=120)
+        words = str(error).partition("\n")[0]
+        found = "another kind of file" if "magic bytes" in words else one_line(words, longest=120)
     raise InputError(complaint(str(path), "", expected="a Parquet file", found=found, do="make it anew"))
 
 

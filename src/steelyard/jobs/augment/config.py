@@ -28,7 +28,8 @@ class LatentSection:
         fit: latents that hyperplanes are fitted on.
         validate: latents that their accuracy is found on.
         pairs: latents that make pairs.
-        file: latents of one's own for the pairs (inverted from real images): Parquet, ids and lists; null samples them.
+        file: latents of one's own for the pairs (inverted from real images): Parquet, ids and lists. All of them make
+            pairs, whatever `pairs` says; null samples them.
         batch: latents that the generator is given at once.
     """
 
@@ -90,8 +91,8 @@ class ClassifierSection:
     Attributes:
         run: folder of a run that scores the attributes; null trains a network.
         names: attribute → what the run calls it, where that is another name.
-        source: other images of the same kind to train on (a world in which labels do not go with groups); null for the
-            real ones.
+        source: other images of the same kind to train on (a world in which labels do not go with groups): opened as the
+            data are, with the same columns; null for the real ones.
         model: the network that is trained.
         training: how it is trained.
     """
@@ -126,7 +127,7 @@ class AugmentConfig:
 
     Attributes:
         data: real images.
-        generator: of images like them.
+        generator: of images like them; None where one is given that is open already.
         model: the network of every classifier.
         task: the loss of every classifier.
         training: how every classifier is trained, plain or with pairs.
@@ -143,7 +144,7 @@ class AugmentConfig:
     """
 
     data: DataSection
-    generator: GeneratorOptions
+    generator: GeneratorOptions | None
     model: ModelOptions
     task: TaskOptions
     training: TrainingOptions
@@ -185,6 +186,8 @@ class AugmentConfig:
         for name, section in own.items():
             if section is not None and section.names and section.run is None:
                 raise InputError(f"{name}.names: expected {name}.run with it, found none; give the run, or drop names")
+            if section is not None and section.run is not None and section.source is not None:
+                raise InputError(f"{name}.source: expected nothing beside {name}.run, found {section.source}; drop one")
         runs = [section.run for section in own.values() if section is not None and section.run is not None]
         if len({Path(run).resolve() for run in runs}) < len(runs):
             raise InputError(
@@ -268,6 +271,7 @@ def read_augment(source: str | Path | Mapping[str, Any], *, out: str | None = No
     made = {
         name: make_options(cls, _with(seeded.get(name, {}), given.get(name, {})), name, origin)
         for name, cls in _SECTIONS.items()
+        if name != "generator" or given.get(name) is not None
     }
     own: dict[str, ClassifierSection | None] = dict.fromkeys(_OWN)
     for name, (cls, shift) in _OWN.items():
@@ -275,7 +279,7 @@ def read_augment(source: str | Path | Mapping[str, Any], *, out: str | None = No
             seed = {"seed": made["training"].seed + shift}
             training = _with(seed, said.get("training", {})) if isinstance(said, Mapping) else {}
             own[name] = make_options(cls, {**said, "training": training} if training else said, name, origin)
-    return AugmentConfig(**made, **own, **{name: getattr(top, name) for name in _PLAIN})  # type: ignore[arg-type]
+    return AugmentConfig(**{"generator": None, **made}, **own, **{name: getattr(top, name) for name in _PLAIN})  # type: ignore[arg-type]
 
 
 def _with(first: Mapping[str, Any], given: Any) -> Any:

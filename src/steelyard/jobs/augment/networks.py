@@ -89,7 +89,7 @@ def trained_apart(work: Work, section: ClassifierSection, folder: Path, *, optio
     """
     files: tuple[Path, ...] = ()
     if section.run is None:
-        data, images = work.other_data(section.source)
+        data, images = work.other_data(section.source, option=option)
         files = train_once(work, folder, images, data=data, model=section.model, training=section.training)
     names = network_of(section, folder).names
     for called in section.names:

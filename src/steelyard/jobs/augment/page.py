@@ -20,6 +20,7 @@ from steelyard.jobs.augment.work import Work, file_name
 from steelyard.latent.by_id import ByLatent, mirror_ids, read_columns
 from steelyard.latent.pairs import flips_of
 from steelyard.latent.pixels import Images
+from steelyard.latent.real import present_group
 from steelyard.reports.augment.figures import MeasuredModels
 from steelyard.reports.augment.published import celeba_attribute_types
 from steelyard.reports.augment.report import (
@@ -84,7 +85,8 @@ def make_report(work: Work, folder: Path) -> Made:
 
 def _images(work: Work) -> str:
     height, width = work.generator.size
-    return f"{len(work.labels):,} images of {work.dataset.name}, scaled to {height} by {width} pixels."
+    name = "a table of images" if work.dataset.name == "table" else work.dataset.name
+    return f"{len(work.labels):,} images of {name}, scaled to {height} by {width} pixels."
 
 
 def _measured(work: Work) -> MeasuredModels:
@@ -108,6 +110,9 @@ def _steps(work: Work) -> Iterator[StepRow]:
 
 
 def _sizes(work: Work) -> Iterator[str]:
+    name, present = work.labels.protected, present_group(work.labels)
+    if (group := work.labels.group_names[present]) != name:
+        yield f"“With {name}” are the images of group {group}."
     pairs = load_json(work.path("pairs") / DONE)["record"]["pairs"]
     train = len(work.labels.split("train"))
     yield f"{train:,} real training images; {pairs:,} latents make pairs, before any filter."

@@ -88,6 +88,9 @@ def run_steps(
         if name is not None and name not in names:
             found = f"{name!r}{closest(name, names)}"
             raise InputError(complaint(option, "", expected=f"one of {', '.join(names)}", found=found, do="choose one"))
+    if only is not None and anew_from is not None and names.index(anew_from) != names.index(only):
+        expected, do = f"{only} or nothing beside --step {only}", "drop one of the two"
+        raise InputError(complaint("--from", "", expected=expected, found=anew_from, do=do))
     anew = set() if anew_from is None else set(names[names.index(anew_from) :])
     if only is not None:
         anew &= {only}

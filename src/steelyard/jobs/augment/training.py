@@ -76,7 +76,7 @@ def train_once(
         seed=(training or config.training).seed,
     )
     if not (folder / _FINISHED).exists():
-        work.progress(f"training {folder.name}")
+        work.progress(f"training {folder.relative_to(work.folder)}")
         resume = (folder / CONFIG).exists()
         run_training(run, resume=resume, dataset=dataset, quiet=work.quiet, command=work.command)
         write_text(folder / _FINISHED, "")

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from steelyard.base.errors import InputError
-from steelyard.datasets.dataset import SPLITS, Dataset
+from steelyard.base.errors import InputError, UndefinedError
+from steelyard.datasets.dataset import SPLITS, Dataset, OnDisk
 from steelyard.datasets.portraits import Portraits
 from steelyard.datasets.scenes import Scenes
 from steelyard.jobs.augment.config import AugmentConfig, OracleSection
@@ -63,7 +63,12 @@ class Work:
         Raises:
             InputError: its weights are not there or not what they must be.
         """
-        return open_generator(self.config.generator) if self.given_generator is None else self.given_generator
+        if self.given_generator is not None:
+            return self.given_generator
+        if self.config.generator is None:
+            expected, do = "this section", "name a generator of images like yours (generator: {source: …})"
+            raise InputError(complaint("generator", "", expected=expected, found="none", do=do))
+        return open_generator(self.config.generator)
 
     @cached_property
     def synthesis(self) -> Synthesis:
@@ -94,7 +99,31 @@ class Work:
                 expected, found = f"one of the targets ({listed(table.target_names, 12)})", repr(name)
                 raise InputError(complaint("pairs.protected", "", expected=expected, found=found, do="correct it"))
         _require_splits(table)
+        self._require_both(table)
+        self._require_files(table)
         return table
+
+    def _require_both(self, table: LabelTable) -> None:
+        """Refuse a target that all training images have, or none."""
+        train = table.split("train")
+        for name, count in zip(train.target_names, train.matrix().sum(axis=0).tolist(), strict=True):
+            if not 0 < count < len(train):
+                expected, found = "training images with and without it", f"{count:,} of {len(train):,} with it"
+                raise UndefinedError(
+                    complaint(table.source, f"target {name!r}", expected=expected, found=found, do="leave it out")
+                )
+
+    def _require_files(self, table: LabelTable) -> None:
+        """Refuse images that are not there, before anything is trained."""
+        if not isinstance(self.dataset, OnDisk):
+            return
+        lacking = [name for name in table.ids.tolist() if not self.dataset.image_path(name).is_file()]
+        if lacking:
+            found = f"none for {len(lacking):,} ({self.dataset.image_path(lacking[0])})"
+            do = "correct the paths, or take them out of the labels"
+            raise InputError(
+                complaint(table.source, "", expected=f"a file for each of {len(table):,} images", found=found, do=do)
+            )
 
     @property
     def protected(self) -> tuple[str, ...]:
@@ -117,20 +146,27 @@ class Work:
         """The real images at the generator's size, with these attributes as targets."""
         return RealImages(self.dataset, with_targets(self.labels, names), self.generator.size)
 
-    def other_data(self, source: str | None) -> tuple[DataSection, RealImages]:
+    def other_data(self, source: str | None, *, option: str) -> tuple[DataSection, RealImages]:
         """What a classifier that is not compared is trained on, with every attribute as a target.
 
         Args:
             source: other images of the same kind; None for the real ones.
+            option: the section that asks for it, for messages.
+
+        Raises:
+            InputError: they are not what the real ones must be, or lack an attribute.
         """
         names = (*self.targets, *self.protected)
         if source is None:
             return self.config.data, self.real(names)
         section = replace(self.config.data, source=source, subset=None)
-        dataset = open_section(section)
-        table = counted_labels(section, dataset, seed=self.config.seed)
-        _require_splits(table)
-        return section, RealImages(dataset, with_targets(table, names), self.generator.size)
+        try:
+            dataset = open_section(section)
+            table = counted_labels(section, dataset, seed=self.config.seed)
+            _require_splits(table)
+            return section, RealImages(dataset, with_targets(table, names), self.generator.size)
+        except InputError as error:
+            raise type(error)(f"{option}.source: {error}") from error
 
     def given_mark(self, sections: Collection[str]) -> str:
         """A fingerprint of the files that these sections name, beside the data and the generator."""
@@ -140,14 +176,19 @@ class Work:
             if own is not None:
                 run = None if own.run is None else str(Path(own.run) / PREDICTIONS)
                 files[name] = [run, own.source, own.filter_source if isinstance(own, OracleSection) else None]
-        named = [name for section in files if section in sections for name in files[section] if name is not None]
-        return "-".join(self._mark_of_source(name) for name in named)
+        return "-".join(
+            self._mark_of_source(name, section)
+            for section in files
+            if section in sections
+            for name in files[section]
+            if name is not None
+        )
 
-    def _mark_of_source(self, name: str) -> str:
+    def _mark_of_source(self, name: str, section: str) -> str:
         """A fingerprint of a file, or of the labels in a folder; nothing of a word."""
         if Path(name).is_file():
             return fingerprint(name)["sha256"]
-        return mark_of(self.other_data(name)[1].labels()) if Path(name).is_dir() else ""
+        return mark_of(self.other_data(name, option=section)[1].labels()) if Path(name).is_dir() else ""
 
     @cached_property
     def data_mark(self) -> str:
@@ -167,7 +208,7 @@ class Work:
         another kind of device, whose convolutions may round further up than the last bit, these may look otherwise.
         """
         generator, file, opened = self.generator, None, dict[str, Any]()
-        if self.given_generator is None:
+        if self.given_generator is None and self.config.generator is not None:
             file, opened = weights_of(self.config.generator), self.config.to_dict()["generator"]
             del opened["device"]
         if file is not None:
