@@ -7,8 +7,10 @@ torch = pytest.importorskip("torch")
 import numpy as np  # noqa: E402
 from torch import nn  # noqa: E402
 
+from steelyard.base.errors import InputError  # noqa: E402
 from steelyard.datasets.scenes.scenes import Scenes, ScenesSettings  # noqa: E402
 from steelyard.models.catalog import build_network  # noqa: E402
+from steelyard.models.compact import Compact  # noqa: E402
 from steelyard.models.network import EMBEDDING  # noqa: E402
 from steelyard.models.options import ModelOptions  # noqa: E402
 
@@ -164,3 +166,12 @@ def test_the_compact_network_learns_from_scenes():
     assert accuracy(groups, 0) > 0.85
     shuffled = groups[torch.randperm(len(groups), generator=torch.Generator().manual_seed(5))]
     assert accuracy(shuffled, 0) < 0.65, "control: there is nothing to learn in shuffled groups"
+
+
+def test_images_too_small_for_compact_are_one_line():
+    module = Compact(4)
+    assert module(torch.zeros(2, 3, 16, 20)).shape == (2, 48)  # the control
+    with pytest.raises(
+        InputError, match=r"model compact: expected images of 16 × 16 pixels or more, found 16 × 15; raise"
+    ):
+        module(torch.zeros(2, 3, 16, 15))

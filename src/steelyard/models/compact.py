@@ -4,6 +4,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from steelyard.base.errors import InputError
 from steelyard.models.backbone import Backbone
 from steelyard.models.options import ModelOptions
 
@@ -11,6 +12,7 @@ _GROWTH = (1, 3, 6, 8, 12)
 _POOLED = (True, True, True, False, True)
 _STAGES = {f"conv{number}": f"conv{number}" for number in range(1, 6)}
 _MEAN, _STD = 0.5, 0.25
+_SMALLEST = 2 ** sum(_POOLED)
 
 
 class Compact(nn.Module):
@@ -38,7 +40,17 @@ class Compact(nn.Module):
         self.width = widths[-1]
 
     def forward(self, images: Tensor) -> Tensor:
-        """The embedding of normalised images."""
+        """The embedding of normalised images.
+
+        Raises:
+            InputError: they are smaller than 16 pixels, so that no map is left.
+        """
+        if min(images.shape[2:]) < _SMALLEST:
+            found = f"{images.shape[2]} × {images.shape[3]}"
+            raise InputError(
+                f"model compact: expected images of {_SMALLEST} × {_SMALLEST} pixels or more, found {found}; raise "
+                "data.resize and data.crop, or take another network"
+            )
         x = images
         for block in (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5):
             x = block(x)
