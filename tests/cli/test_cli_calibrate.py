@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from calibrate_samples import labels as made_labels
 from cli_samples import call
 
 import steelyard as sy
+from steelyard.cli.main import main
 from steelyard.reports.calibration import CalibrationReport
 from steelyard.tables import write_potentials
 
@@ -156,6 +158,90 @@ def test_the_page_and_what_is_printed(shelf: Path, tmp_path: Path, capsys: pytes
     row = next(r for r in report_of(tmp_path / "made")["labels"] if r["label"] == "egg")
     assert not row["constrained"]
     assert row["after"]["within"] is None
+
+
+def test_what_is_printed_last_audits_before_and_after(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The attribute is called `sex`; the predicted group is in `group` all the same."""
+    frame = made_labels().rename(columns={"split": "part of it"})
+    frame.to_csv(shelf / "other labels.csv", index=False)
+    line = COMMANDS["objects"].replace("labels.csv", "'other labels.csv' --split-column 'part of it'")
+    with contextlib.chdir(shelf):
+        main(shlex.split(f"{line} --out printed"))
+        printed = capsys.readouterr().out.split("before calibration and after:\n")[1]
+        commands = [shlex.split(words) for words in printed.replace("\\\n", " ").splitlines()]
+        assert [words[:2] for words in commands] == [["steelyard", "audit"]] * 2
+        quick = "--rounds 1 --folds 2 --permutations 0 --bootstrap 40 --levels none --attackers logistic --quiet"
+        for words, side in zip(commands, ("before", "after"), strict=True):
+            main([*words[1:], *quick.split()])
+            found = json.loads((shelf / "printed" / f"audit-{side}" / "report.json").read_text())["estimates"]
+            mean = next(e["value"] for e in found if e["name"] == "mals_amplification")
+            assert mean == pytest.approx(figure(shelf / "printed", "mals_amplification", side), abs=1e-12)
+    capsys.readouterr()
+
+
+def test_the_wrong_column_of_predicted_groups_is_set_right(
+    done: tuple[str, Path], shelf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, _ = done
+    target = "--target verb" if name == "verbs" else f"--targets {','.join(OBJECTS)}"
+    line = f"audit --labels labels.csv --protected {PROTECTED[name]} {target} --predictions {name}/predictions.parquet"
+    with contextlib.chdir(shelf), pytest.raises(SystemExit):
+        call(f"{line} --predicted-protected {PROTECTED[name]} --out no")
+    err = capsys.readouterr().err
+    assert err.startswith(f"steelyard: {name}/predictions.parquet: column '{PROTECTED[name]}': expected this column")
+    assert "; name 'group', " in err
+    assert err.count("\n") == 1
+
+
+def rarely_predicted(ids: np.ndarray | None = None) -> Any:
+    """Calibrated potentials of which `dog` is predicted for a few women alone, and `car` never."""
+    table = multi(made_labels(), "sex")
+    potentials = table.potentials.copy()
+    dog, car = OBJECTS.index("dog"), OBJECTS.index("car")
+    potentials[:, :, car, 1] -= 50
+    potentials[:, :, dog, 1] = -50
+    potentials[:8, :, dog, 1] = 0
+    potentials[:8, 1, dog, 1] = 0.01
+    assert table.group_scores is not None
+    scores = table.group_scores.copy()
+    scores[:8] = [-50, 50]
+    potentials[:8, :, dog, 0] = 0
+    changed = replace(table, potentials=potentials, group_scores=scores, ids=table.ids if ids is None else ids)
+    return sy.calibrate(changed, made_labels(), protected="sex", targets=OBJECTS, bootstrap=40)
+
+
+def test_labels_that_are_no_longer_predicted_are_not_called_within_the_margin(tmp_path: Path) -> None:
+    made = rarely_predicted()
+    dog, car = OBJECTS.index("dog"), OBJECTS.index("car")
+    assert made.uncalibrated.scores[:, dog].sum() == 8
+    assert made.predictions.scores[:, [dog, car]].sum() == 0
+    made.write(tmp_path)
+    rows = {row["label"]: row for row in report_of(tmp_path)["labels"]}
+    sides = [[(rows[name][side]["within"], rows[name][side]["why"]) for side in ("before", "after")] for name in rows]
+    told = dict(zip(rows, sides, strict=True))
+    assert told["dog"] == [(False, ""), (None, "no longer predicted")]
+    assert told["car"] == [(None, "not predicted")] * 2
+    assert told["egg"] == [(None, "not constrained")] * 2
+    assert told["apple"][1] == (True, "")
+    text = " ".join(str(made).split())
+    outside = int(figure(tmp_path, "violated_labels", "before"))
+    assert f"after it none is, 1 of the {outside} because it is no longer predicted." in text
+    assert 'no longer predicted for any image: "dog" (8 before); 1 is predicted neither before nor after.' in text
+
+
+def test_ids_that_match_nothing_are_said_before_anything_else(tmp_path: Path) -> None:
+    ids = np.array([name[:-4] for name in multi(made_labels(), "sex").ids.tolist()])
+    made = rarely_predicted(ids)
+    (warning,) = made.report.warnings
+    assert "none of the 300 ids of potentials is among the labels’ ids (first: '0600'; there: '0600.jpg')" in warning
+    assert not any("have no row" in note for note in made.report.notes)
+    said = str(made).split("\n\n")
+    assert said[0].startswith("Before calibration ")
+    assert said[1].startswith("No calibrated image has a row in ")
+    made.write(tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert page.index("No calibrated image has a row") < page.index('class="tempers"')
+    assert rarely_predicted().report.warnings == (), "the control"
 
 
 def test_a_second_run_replaces_what_the_first_wrote(shelf: Path, tmp_path: Path) -> None:

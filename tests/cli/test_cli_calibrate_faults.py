@@ -127,6 +127,12 @@ CASES: dict[str, tuple[str, Callable[[Path], None] | None, str]] = {
         None,
         f"--split val: {OF}".rstrip(": ") + " has no image of it; name another split, or leave it out",
     ),
+    "no image of a split as no id is there": (
+        f"{OBJECTS_LINE} --split test",
+        with_arrays(ids=lambda ids: np.char.replace(ids, ".jpg", "")),
+        f"{OF}ids: expected ids that labels.csv has too, as --split test is looked up there, found none of the 300 ids "
+        "(first: '0600') among 900 there (first: '0000.jpg'); write the ids as the labels do, or leave --split out",
+    ),
     "no split column and potentials of everything": (
         OBJECTS_LINE,
         with_labels(lambda table: table[table["split"] == "test"].drop(columns="split")),
@@ -229,6 +235,27 @@ def test_the_sound_files_pass(bench: Path, capsys: pytest.CaptureFixture[str]) -
     for line in (OBJECTS_LINE, VERBS_LINE):
         call(f"{line} --bootstrap 10 --quiet")
     assert "steelyard:" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("calibrate", "POTENTIALS, --labels, --protected, --out"),
+        ("calibrate objects.npz --labels labels.csv --out made", "--protected"),
+        ("augment", "CONFIG.yaml"),
+        ("catalog", "{metrics}"),
+    ],
+)
+def test_what_is_missing_is_named_as_help_names_it(capsys: pytest.CaptureFixture[str], line: str, named: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        call(line)
+    verb = line.split()[0]
+    out, err = capsys.readouterr()
+    wanted = f"steelyard: the following arguments are required: {named} (see steelyard {verb} --help)\n"
+    assert (out, err, stop.value.code) == ("", wanted, 2)
+    with pytest.raises(SystemExit):
+        call(f"{verb} --help")
+    assert all(name in capsys.readouterr().out for name in named.split(", ")[:1])
 
 
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:

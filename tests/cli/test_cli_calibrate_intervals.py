@@ -67,6 +67,9 @@ def test_the_count_outside_the_margin_has_the_percentiles_of_its_resamples(done:
         assert abs(estimate.low - min(low, estimate.value)) <= 1
         assert abs(estimate.high - max(high, estimate.value)) <= 1
         assert estimate.low <= estimate.value <= estimate.high
+        assert estimate.low.is_integer()
+        assert estimate.high.is_integer()
+        assert -4 <= estimate.low <= drawn.mean() <= estimate.high <= 4, "four labels are constrained"
         share = np.mean((drawn >= estimate.low) & (drawn <= estimate.high))
         assert share >= 0.9, "nearly all resamples lie inside"
     assert found.after.value == 0

@@ -179,15 +179,20 @@ def test_an_interrupted_audit_leaves_no_folder_behind(
     assert list(tmp_path.rglob("*")) == [tmp_path / "there"]
 
 
-def test_a_page_that_fails_leaves_whole_files_only(desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_fails_leaves_the_folder_as_it_was(
+    desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit(desk, MULTI, tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
     def failing(*_: object, **__: object) -> str:
         raise OSError("the disk is full")
 
     monkeypatch.setattr("steelyard.reports.page.audit_page", failing)
-    with pytest.raises(OSError, match="disk"):
+    with pytest.raises(SystemExit) as left:
         audit(desk, MULTI, tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["per_label.csv", "report.json"]
-    AuditReport.from_json(tmp_path / "out" / "report.json")
+    assert left.value.code == 2
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
 def test_the_catalogue_is_printed_in_words_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:

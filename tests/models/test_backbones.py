@@ -171,7 +171,5 @@ def test_the_compact_network_learns_from_scenes():
 def test_images_too_small_for_compact_are_one_line():
     module = Compact(4)
     assert module(torch.zeros(2, 3, 16, 20)).shape == (2, 48)  # the control
-    with pytest.raises(
-        InputError, match=r"compact: expected images of 16 × 16 pixels or more, found 16 × 15; raise"
-    ):
+    with pytest.raises(InputError, match=r"compact: expected images of 16 × 16 pixels or more, found 16 × 15; raise"):
         module(torch.zeros(2, 3, 16, 15))

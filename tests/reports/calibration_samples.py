@@ -38,7 +38,8 @@ def figure(name: str, before: float, after: float, half: float, unit: str = "dif
 
 def predicted(shares: np.ndarray, images: int, within: bool | None) -> PredictedShares:
     ends = tuple(Interval(float(s), max(float(s) - 0.05, 0.0), min(float(s) + 0.05, 1.0)) for s in shares)
-    return PredictedShares(images=images, shares=ends if images else (), within=within)
+    why = "not constrained" if within is None else "" if images else "not predicted"
+    return PredictedShares(images=images, shares=ends if images else (), within=within if images else None, why=why)
 
 
 def ratios(count: int, k: int, margin: float) -> tuple[LabelRatios, ...]:

@@ -11,7 +11,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the path"),
 ]
-REPORTS = {"two": calibration(), "four": calibration(4, 30)}
+REPORTS = {"two": calibration(), "four": calibration(4, 30), "short": calibration(2, 20)}
 INSIDE_A_PANEL = """() => [...document.querySelectorAll("figure")].map((f) => {
   const boxes = [...f.querySelectorAll("svg text.halo")].map((t) => t.getBoundingClientRect());
   return boxes.flatMap((p, i) => boxes.slice(0, i).filter((q) =>
@@ -34,6 +34,39 @@ def test_phone_never_scrolls_sideways(visit, name, scheme):
     tab.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     assert texts_outside(tab) == []
+
+
+CUT = "() => [...document.querySelectorAll('.scroll:not(.rounds)')].map((b) => [b.scrollHeight, b.clientHeight])"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_only_long_tables_are_cut_from_below(visit, width):
+    tab = visit("short", width=width)
+    assert all(whole <= shown for whole, shown in tab.evaluate(CUT))
+    (cut,) = [box for box in visit("two", width=width).evaluate(CUT) if box[0] > box[1]]
+    assert cut[0] > 1000, "the control: 66 rows have a box of their own"
+
+
+def edge(tab, column):
+    """Brightness of the last pixels of a row of the table, `column` pixels from its right edge."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    box = tab.locator(".tall")
+    picture = Image.open(BytesIO(box.screenshot())).convert("L")
+    return picture.getpixel((picture.width - 1 - column, picture.height - 8))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_table_that_goes_on_sideways_is_shaded_at_that_edge(visit, scheme):
+    tab = visit("short", width=390, scheme=scheme)
+    assert tab.evaluate("(() => { const b = document.querySelector('.tall'); return b.scrollWidth > b.clientWidth })()")
+    assert abs(edge(tab, 2) - edge(tab, 40)) > 25
+    tab.evaluate("document.querySelector('.tall').scrollLeft = 9999")
+    assert abs(edge(tab, 2) - edge(tab, 40)) < 5, "at its end there is no more"
+    wide = visit("short", width=1280, scheme=scheme)
+    assert abs(edge(wide, 2) - edge(wide, 40)) < 5, "nor where all of it is seen"
 
 
 @pytest.mark.parametrize("width", [360, 390, 600, 900, 1280])

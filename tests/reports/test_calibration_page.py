@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from calibration_samples import calibration
+from calibration_samples import calibration, figure
 
 from steelyard.base.errors import InputError
-from steelyard.reports.calibration import VIOLATED, CalibrationReport
+from steelyard.reports.calibration import VIOLATED, CalibrationReport, PredictedShares
 from steelyard.reports.calibration_chart import HEIGHT, ratio_panels
-from steelyard.reports.calibration_figures import headline, settled
+from steelyard.reports.calibration_figures import details, headline, settled
 from steelyard.reports.calibration_page import calibration_page
 from steelyard.reports.calibration_published import published_calibrations
 
@@ -57,7 +57,70 @@ def test_the_headline_says_what_is_left() -> None:
     left = replace(found, after=replace(found.after, value=2.0))
     assert headline(replace(report, figures=(left,))).endswith("after it 2 are.")
     fine = replace(found, before=replace(found.before, value=0.0))
-    assert "All 60 constrained labels were within 5 points" in headline(replace(report, figures=(fine,)))
+    predicted = tuple(row for row in report.labels if row.before.images)
+    held = sum(row.constrained for row in predicted)
+    all_predicted = replace(report, figures=(fine,), labels=predicted)
+    assert f"All {held} constrained labels were within 5 points" in headline(all_predicted)
+
+
+def with_gone(report: CalibrationReport, count: int) -> CalibrationReport:
+    """The report with the first `count` labels that were outside the margin predicted no longer."""
+    rows = list(report.labels)
+    found = [i for i, row in enumerate(rows) if row.before.within is False][:count]
+    for i in found:
+        rows[i] = replace(rows[i], after=PredictedShares(images=0, shares=(), within=None, why="no longer predicted"))
+    return replace(report, labels=tuple(rows))
+
+
+def test_labels_that_vanish_are_no_success() -> None:
+    report = calibration()
+    outside = sum(row.before.within is False for row in report.constrained)
+    for count, ending in (
+        (1, f"after it none is, 1 of the {outside} because it is no longer predicted."),
+        (2, f"after it none is, 2 of the {outside} because they are no longer predicted."),
+        (outside, "after it none is, but only because they are no longer predicted."),
+    ):
+        gone = with_gone(report, count)
+        assert headline(gone).endswith(ending)
+        assert (
+            f"{count} of 60 constrained labels {'is' if count == 1 else 'are'} no longer predicted" in details(gone)[0]
+        )
+        page = calibration_page(gone)
+        assert page.count("<small>no longer predicted</small>") == count
+        assert "A hollow mark by itself is a label that is no longer predicted" in page
+    never = sum(not row.before.images for row in report.constrained)
+    assert f"{never} of 60 constrained labels are predicted neither before nor after" in details(report)[0]
+    assert calibration_page(report).count("<small>not predicted</small>") == 2 * never
+    assert "A hollow mark by itself" not in calibration_page(report)
+
+
+def test_nothing_predicted_is_not_called_fine() -> None:
+    report = calibration()
+    found = report.figure(VIOLATED)
+    assert found is not None
+    none = PredictedShares(images=0, shares=(), within=None)
+    rows = tuple(replace(row, before=none, after=none) for row in report.labels)
+    fine = replace(report, figures=(replace(found, before=replace(found.before, value=0.0)),))
+    assert headline(replace(fine, labels=rows)).startswith("None of 60 constrained labels is predicted for any image")
+    predicted = sum(row.before.images > 0 for row in report.constrained)
+    assert headline(fine).startswith(f"All {predicted} predicted ones of 60 constrained labels were within")
+
+
+def test_each_figure_says_of_itself_whether_it_may_be_chance() -> None:
+    quality = next(sentence for sentence in details(calibration()) if sentence.startswith("Quality"))
+    assert quality == (
+        "Quality: macro F1 of the labels 0.543 → 0.539 (this change may be chance: -0.010 to +0.001); balanced "
+        "accuracy of the groups 0.741 → 0.740 (this change may be chance: -0.007 to +0.005)."
+    )
+    report = calibration()
+    clear = tuple(figure("f1_macro", 0.012, 0.006, 0.008) if f.measure == "f1_macro" else f for f in report.figures)
+    quality = next(sentence for sentence in details(replace(report, figures=clear)) if sentence.startswith("Quality"))
+    assert "0.012 → 0.006 (a clear drop: -0.010 to -0.002); balanced" in quality
+    few = tuple(replace(f, difference=replace(f.difference, n=7)) for f in clear)
+    assert all(
+        "of 7 images, too few to tell this change from chance" in sentence
+        for sentence in details(replace(report, figures=few))[1:3]
+    )
 
 
 def test_plain_text_fits_a_terminal() -> None:

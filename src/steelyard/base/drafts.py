@@ -49,4 +49,6 @@ def drafts_in(folder: Path) -> Iterator[Path]:
             for draft in sorted(Path(made).iterdir()):
                 draft.replace(folder / draft.name)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror}); check the folder and its space") from error
+        raise InputError(
+            f"{folder}: cannot be written ({error.strerror or error}); check the folder and its space"
+        ) from error

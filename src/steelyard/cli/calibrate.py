@@ -1,10 +1,11 @@
 """`steelyard calibrate`: potentials in; calibrated decisions and groups, and what changed, out."""
 
+import shlex
 from pathlib import Path
 
 from jsonargparse import Namespace
 
-from steelyard.cli.parser import Parser, add_real, add_run_options, add_table_options, add_whole
+from steelyard.cli.parser import Parser, add_real, add_run_options, add_table_options, add_whole, listed
 
 HELP = """Hold the predictions of a corpus near the training labels: for every label with enough training images, each
 group's share among the images that the label is predicted for stays within a margin of its training share. Works on
@@ -56,3 +57,33 @@ def run(options: Namespace, command: list[str]) -> None:
     print(made)
     print(f"\nThe calibrated predictions: {folder / 'predictions.parquet'}")
     print(f"The page: {folder / 'report.html'}")
+    if made.report.data["labelled"] == made.report.data["images"]:  # an audit takes no other rows
+        print("\nWhat the predictions give away, before calibration and after:")
+        for name, when in (("uncalibrated.parquet", "before"), ("predictions.parquet", "after")):
+            print(_in_lines(_audit(options, folder, name, when)))
+
+
+def _audit(options: Namespace, folder: Path, predictions: str, when: str) -> list[tuple[str, ...]]:
+    """The command that audits one of the tables, an option and its value at a time."""
+    columns = {"--target": options.target, "--targets": listed(options.targets)}
+    columns |= {"--id": options.id, "--split-column": options.split_column}
+    return [
+        ("steelyard", "audit"),
+        ("--labels", str(options.labels)),
+        ("--protected", options.protected),
+        *((option, name) for option, name in columns.items() if name is not None),
+        ("--predictions", str(folder / predictions)),
+        ("--predicted-protected", "group"),
+        ("--out", str(folder / f"audit-{when}")),
+    ]
+
+
+def _in_lines(parts: list[tuple[str, ...]], width: int = 78) -> str:
+    """A command for a shell, on lines that it reads as one."""
+    lines = [""]
+    for part in parts:
+        text = shlex.join(part)
+        if lines[-1] and len(lines[-1]) + 1 + len(text) > width - 2:
+            lines.append("")
+        lines[-1] += f" {text}" if lines[-1] else f"{'  ' if len(lines) == 1 else '      '}{text}"
+    return " \\\n".join(lines)

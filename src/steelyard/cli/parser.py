@@ -54,11 +54,29 @@ class Parser(ArgumentParser):
         found = re.search(r"required: (\w+)\.", said)  # the whole command's parser speaks of a verb's options
         verb = found[1] if found else self.verb
         said = said.replace(f"{verb}.", "") if found else said
+        if absent := re.search(r"arguments are required: (.+)$", said):
+            said = said[: absent.start(1)] + ", ".join(self._as_in_help(verb, name) for name in absent[1].split(", "))
         fail(f"{said} (see {f'steelyard {verb}'.strip()} --help)")
+
+    def _as_in_help(self, verb: str, name: str) -> str:
+        """An option or argument of a verb as its help writes it."""
+        verbs = next((action.choices for action in self._actions if action.dest == "verb"), None)
+        parser = verbs.get(verb, self) if isinstance(verbs, dict) else self
+        action = next((action for action in parser._actions if action.dest == name), None)
+        if action is None:
+            return name
+        return action.option_strings[-1] if action.option_strings else _placeholder(action)
 
     def _closest(self, option: str) -> str:
         near = difflib.get_close_matches(option, self._option_string_actions, n=1)
         return f"; the closest option is {near[0]}" if near else ""
+
+
+def _placeholder(action: Action) -> str:
+    """What help writes for an argument without a name of its own."""
+    if action.metavar is None and action.choices is not None:
+        return f"{{{','.join(map(str, action.choices))}}}"
+    return str(action.metavar or action.dest)
 
 
 def fail(message: object) -> NoReturn:

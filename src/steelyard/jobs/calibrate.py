@@ -13,7 +13,7 @@ import numpy as np
 
 from steelyard.base.drafts import drafts_in
 from steelyard.base.errors import InputError
-from steelyard.jobs.calibrate_matching import Corpus, corpus, notes_on, require_support
+from steelyard.jobs.calibrate_matching import Corpus, corpus, notes_on, require_support, warnings_on
 from steelyard.jobs.calibrate_measures import as_matrix, figures_of, label_ratios
 from steelyard.jobs.output import check_file
 from steelyard.jobs.progress import Progress, silent
@@ -151,6 +151,8 @@ def run_calibrate(
         group_names=read.group_names,
         options=RBAOptions(),
     )
+    warnings = tuple(warnings_on(found, read, options.train_split))
+    notes = (*notes_on(found, read, warned=bool(warnings)), *_never(found, result))
     progress(f"before and after ({options.bootstrap} bootstrap rounds)")
     sides = (result.before, result.after)
     figures, omitted = figures_of(found, constraints, sides, bootstrap=options.bootstrap, seed=options.seed)
@@ -163,7 +165,8 @@ def run_calibrate(
         solution=_solution(result),
         omitted=tuple(omitted),
         data=_data(found, read, options),
-        notes=(*notes_on(found, read), *_never(found, result)),
+        warnings=warnings,
+        notes=notes,
         provenance=provenance(seed=options.seed, inputs=files, command=command, duration_s=time.monotonic() - start),
     )
     return Calibrated(

@@ -49,7 +49,7 @@ def corpus(potentials: PotentialTable, labels: LabelTable, *, train_split: str, 
     rows = np.array([place.get(name, -1) for name in ordered.ids.tolist()], dtype=np.int64)
     training, words = _training(labels, rows, potentials.source, train_split)
     if split is not None:
-        kept = _of_split(labels, rows, potentials.source, split)
+        kept = _of_split(labels, rows, ordered.ids, potentials.source, split)
         ordered, rows = _take(ordered, kept), rows[kept]
     known = np.flatnonzero(rows >= 0)
     return Corpus(
@@ -163,13 +163,25 @@ def require_support(found: Corpus, least: int) -> None:
         )
 
 
-def _of_split(labels: LabelTable, rows: NDArray[np.int64], source: str, split: str) -> NDArray[np.int64]:
+def _no_match(ids: NDArray[np.str_], others: NDArray[np.str_]) -> str:
+    """That no id is among the others, and the first of either to compare."""
+    first, other = (quoted(some[0]) for some in (ids, others))
+    return f"none of the {counted(len(ids), 'id')} (first: {first}) among {len(others):,} there (first: {other})"
+
+
+def _of_split(
+    labels: LabelTable, rows: NDArray[np.int64], ids: NDArray[np.str_], source: str, split: str
+) -> NDArray[np.int64]:
     """The rows of the potentials that are of a split."""
     if split.lower() not in SPLIT_NAMES:
         raise InputError(f"--split: expected train, val or test, found {split!r}")
     if labels.splits is None:
         do = "name it with --split-column, or leave --split out"
         raise InputError(f"--split {split}: {labels.source} has no split column; {do}")
+    if not (rows >= 0).any():
+        expected = f"ids that {labels.source} has too, as --split {split} is looked up there"
+        do = "write the ids as the labels do, or leave --split out"
+        raise InputError(complaint(source, "ids", expected=expected, found=_no_match(ids, labels.ids), do=do))
     of = np.where(rows >= 0, labels.splits[rows], "")
     kept = np.flatnonzero(of == SPLIT_NAMES[split.lower()])
     if not len(kept):
@@ -187,8 +199,24 @@ def _take(table: PotentialTable, rows: NDArray[np.int64]) -> PotentialTable:
     )
 
 
-def notes_on(found: Corpus, labels: LabelTable) -> Iterable[str]:
-    """What a reader must know of the rows."""
+def warnings_on(found: Corpus, labels: LabelTable, train_split: str) -> Iterable[str]:
+    """That no image is known, where the labels have rows beside those that are counted from."""
+    if len(found.known) or labels.splits is None:
+        return
+    free = labels.splits != SPLIT_NAMES[train_split.lower()]
+    if free.any():
+        ids = found.potentials.ids
+        yield (
+            f"No calibrated image has a row in {labels.source}, though {counted(int(free.sum()), 'row')} there "
+            f"{'is' if free.sum() == 1 else 'are'} not of the {SPLIT_NAMES[train_split.lower()]} split: "
+            f"none of the {counted(len(ids), 'id')} of {found.potentials.source} is among the labels’ ids (first: "
+            f"{quoted(ids[0])}; there: {quoted(labels.ids[free][0])}). What calibration costs is therefore not "
+            "measured; if these are the same images, write their ids alike."
+        )
+
+
+def notes_on(found: Corpus, labels: LabelTable, *, warned: bool) -> Iterable[str]:
+    """What a reader must know of the rows; `warned`: that no image is known has been said."""
     if len(found.potentials) < FEW_IMAGES:
         yield (
             f"Only {counted(len(found.potentials), 'image')} calibrated, of which little can be said: intervals are "
@@ -201,7 +229,7 @@ def notes_on(found: Corpus, labels: LabelTable) -> Iterable[str]:
             names = ", ".join(map(quoted, small))
             yield f"Groups of fewer than {FEW_IMAGES} calibrated images, of which little can be said: {names}."
     unknown = np.setdiff1d(np.arange(len(found.potentials)), found.known)
-    if len(unknown):
+    if len(unknown) and not warned:
         names = some_ids(found.potentials.ids[unknown])
         yield (
             f"{len(unknown):,} of {len(found.potentials):,} calibrated images have no row in {labels.source} "

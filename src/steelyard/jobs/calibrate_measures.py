@@ -1,6 +1,7 @@
 """What a calibration changed: every measure before and after from the same resamples, and the shares of every label."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +98,8 @@ def label_ratios(found: Corpus, constraints: ShareConstraints, sides: Sides) -> 
             _predicted(cells[:, t], None if row is None else not excess[row].any())
             for cells, excess in zip(predicted, beyond, strict=True)
         ]
+        if row is not None and shares[0].images and not shares[1].images:
+            shares[1] = replace(shares[1], why="no longer predicted")
         rows.append(
             LabelRatios(
                 label=name,
@@ -119,11 +122,12 @@ def as_matrix(decoded: Decoded, t: int) -> NDArray[np.uint8]:
 
 
 def _predicted(cells: Floats, within: bool | None) -> PredictedShares:
-    images = cells.sum()
+    images, why = cells.sum(), "not constrained" if within is None else ""
     if not images:
-        return PredictedShares(images=0, shares=(), within=within)
+        return PredictedShares(images=0, shares=(), within=None, why=why or "not predicted")
     ends = zip(*wilson(cells, np.full_like(cells, images)), strict=True)
-    return PredictedShares(images=int(images), shares=tuple(Interval(*map(float, end)) for end in ends), within=within)
+    shares = tuple(Interval(*map(float, end)) for end in ends)
+    return PredictedShares(images=int(images), shares=shares, within=within, why=why)
 
 
 Kernel = Callable[[Weights | None], Floats]
@@ -195,8 +199,8 @@ def _compared(
         counted = name == VIOLATED
         ends = percentile_interval(some, LEVEL, around=None if counted else at)
         low, high = float(ends.low), float(ends.high)
-        if counted:
-            low, high = min(low, at), max(high, at)
+        if counted:  # of whole labels
+            low, high = min(float(np.floor(low)), at), max(float(np.ceil(high)), at)
         return Estimate(
             name=name,
             value=at,
@@ -207,7 +211,7 @@ def _compared(
             of=_OF[name],
             scheme=words,
             sd_images=float(ends.sd),
-            note=_note(name, some) or bias_note(ends),
+            note=bias_note(ends),
         )
 
     for at, name in enumerate(names):
@@ -227,24 +231,23 @@ def _compared(
         gap_unit = unit if name == VIOLATED else "difference"
         change, shift = float(after - before), samples[:, 1, at] - samples[:, 0, at]
         gap = estimate(name, change, shift, paired, gap_unit, (low - high, high - low))
-        figures.append(
-            CalibratedFigure(
-                measure=name,
-                before=estimate(name, float(before), samples[:, 0, at], drawn, unit, (low, high)),
-                after=estimate(name, float(after), samples[:, 1, at], drawn, unit, (low, high)),
-                difference=gap,
-            )
-        )
+        first = estimate(name, float(before), samples[:, 0, at], drawn, unit, (low, high))
+        last = estimate(name, float(after), samples[:, 1, at], drawn, unit, (low, high))
+        if name == VIOLATED:
+            last = replace(last, note=_note(last.value, samples[:, 1, at]))
+        figures.append(CalibratedFigure(measure=name, before=first, after=last, difference=gap))
     return figures, omitted
 
 
-def _note(name: str, samples: Floats) -> str:
+def _note(at: float, samples: Floats) -> str:
     """Calibration stops at the edge of the margin, from where other images fall to either side."""
-    if name != VIOLATED:
+    mean = float(samples.mean())
+    if round(mean, 1) == at:
         return ""
     return (
-        f"in resamples of the images it is {float(samples.mean()):.1f} on average, as shares that stand at the edge of "
-        "the margin fall to either side of it; the interval is that of the resamples, and of the figure"
+        f"in resamples of the images it is {mean:.1f} on average after calibration, as shares that "
+        "stand at the edge of the margin fall to either side of it; the interval is that of the resamples, and of the "
+        "figure"
     )
 
 

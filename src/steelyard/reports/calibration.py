@@ -44,12 +44,14 @@ class PredictedShares:
     Attributes:
         images: images that the label is predicted for.
         shares: share of each predicted group among them, with its interval; empty where there are none.
-        within: whether every share is within the margin; None where the label is not constrained.
+        within: whether every share is within the margin; None where the label is not constrained or not predicted.
+        why: of which the two, in words, where `within` is None.
     """
 
     images: int
     shares: tuple[Interval, ...]
     within: bool | None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,7 @@ class CalibrationReport:
         data: `protected`, `groups`, `kind`, `target` (column), `targets` (how many), `images` (calibrated),
             `labelled` (of them, with true labels), `split` (calibrated; empty for all), `training` (group → images),
             `training_rows` (which, in words), `sources`, `ignored` (columns).
+        warnings: what a reader must know first, before any figure.
         notes: anything else that a reader must know.
         provenance: see `steelyard.reports.provenance`.
     """
@@ -148,6 +151,7 @@ class CalibrationReport:
     solution: Solution
     omitted: tuple[Omitted, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -171,6 +175,11 @@ class CalibrationReport:
     def constrained(self) -> tuple[LabelRatios, ...]:
         """The labels that are held to their training shares."""
         return tuple(row for row in self.labels if row.constrained)
+
+    @property
+    def gone(self) -> tuple[LabelRatios, ...]:
+        """The constrained labels that were predicted before and are no longer."""
+        return tuple(row for row in self.constrained if row.before.images and not row.after.images)
 
     def figure(self, measure: str) -> CalibratedFigure | None:
         """The figure of one measure; None where it was not measured."""

@@ -6,6 +6,7 @@ https://arxiv.org/abs/1707.09457: on the diagonal predictions are as skewed as t
 
 from dataclasses import dataclass
 
+from steelyard.base.errors import first_few
 from steelyard.reports.calibration import CalibrationReport, LabelRatios
 from steelyard.reports.charts import Axis
 from steelyard.reports.label_places import LINE, WIDTHS, Place, Side
@@ -47,6 +48,8 @@ class Panel:
         named: those furthest outside the margin before.
         band: the margin around the diagonal, as a polygon on a square of 100 × 100, y downwards.
         absent: constrained labels that are predicted neither before nor after.
+        gone: names of those that are predicted before alone, and have a hollow mark by itself; empty for none.
+        come: those that are predicted after alone.
     """
 
     group: str
@@ -55,6 +58,8 @@ class Panel:
     named: tuple[NamedShift, ...]
     band: str
     absent: int
+    gone: str
+    come: str
 
     def top(self, share: float) -> float:
         """Pixels from the top of the panel."""
@@ -94,6 +99,8 @@ def _panel(report: CalibrationReport, group: int) -> Panel:
         named=tuple(NamedShift(text, *point, place) for point, (text, place) in zip(points, placed, strict=True)),
         band=_band(report.margin),
         absent=sum(shift.before is None and shift.after is None for shift in shifts),
+        gone=first_few([row.label for row in report.gone]),
+        come=first_few([row.label for row in rows if row.after.images and not row.before.images]),
     )
 
 

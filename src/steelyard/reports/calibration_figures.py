@@ -1,9 +1,11 @@
 """How the figures of a calibration are named and written, and the few sentences that say what came of it."""
 
+from steelyard.base.errors import first_few
 from steelyard.base.estimate import Estimate
 from steelyard.reports.calibration import MEAN_CONSTRAINED, VIOLATED, CalibratedFigure, CalibrationReport, Solution
 from steelyard.reports.comparison_text import clear_of_zero, difference_style
 from steelyard.reports.figures import Style, naming, write_digits, write_figure, write_interval
+from steelyard.tables.messages import counted
 
 MEAN = "mals_amplification"
 FEW_IMAGES = 30
@@ -19,7 +21,7 @@ TITLES = {
 }
 MEANINGS = {
     VIOLATED: "Constrained labels of which some group’s predicted share lies further from its training share than the "
-    "margin allows. 0 is what calibration aims at.",
+    "margin allows. 0 is what calibration aims at. A label that is not predicted has no shares and is not counted.",
     MEAN: "What the groups that a label leans to in training gain, or lose, among its predictions, with the predicted "
     "groups; mean over all labels with training images. 0 is no amplification.",
     MEAN_CONSTRAINED: "The same, over the labels with enough training images to be constrained.",
@@ -51,21 +53,24 @@ def write_value(figure: Estimate) -> str:
 def write_ends(figure: Estimate) -> str:
     """The ends of its interval."""
     if figure.name == VIOLATED:
-        return f"{figure.low:.1f} to {figure.high:.1f}"
+        return f"{round(figure.low, 1):g} to {round(figure.high, 1):g}"
     return write_interval(figure.low, figure.high, _style(figure.name))
 
 
 def write_change(figure: Estimate) -> str:
     """A difference with its sign and unit."""
-    text = f"{figure.value:+g}" if figure.name == VIOLATED else write_figure(figure.value, _signed(figure.name))
-    return "0" if figure.name == VIOLATED and not figure.value else text
+    return _signed_count(figure.value) if figure.name == VIOLATED else write_figure(figure.value, _signed(figure.name))
 
 
 def write_change_ends(figure: Estimate) -> str:
     """The ends of a difference's interval."""
     if figure.name == VIOLATED:
-        return f"{figure.low:+.1f} to {figure.high:+.1f}"
+        return f"{_signed_count(figure.low)} to {_signed_count(figure.high)}"
     return write_interval(figure.low, figure.high, _signed(figure.name))
+
+
+def _signed_count(value: float) -> str:
+    return f"{round(value, 1):+g}" if round(value, 1) else "0"
 
 
 def write_both(figure: CalibratedFigure) -> str:
@@ -74,6 +79,12 @@ def write_both(figure: CalibratedFigure) -> str:
         return f"{figure.before.value:g} → {figure.after.value:g}"
     style = _style(figure.measure)
     return f"{write_digits(figure.before.value, style)} → {write_figure(figure.after.value, style)}"
+
+
+def write_margin(margin: float) -> str:
+    """The margin in points."""
+    text = f"{100 * margin:g}"
+    return f"{text} point" if text == "1" else f"{text} points"
 
 
 def write_gap(gap: float) -> str:
@@ -109,37 +120,61 @@ def _signed(measure: str) -> Style:
 
 
 def headline(report: CalibrationReport) -> str:
-    """What came of it, in one sentence."""
+    """What came of it, in one sentence; labels that are within the margin as they are not predicted are told apart."""
     figure, constrained = report.figure(VIOLATED), len(report.constrained)
     assert figure is not None
     before, after = int(figure.before.value), int(figure.after.value)
-    margin = f"{100 * report.margin:g} points"
+    margin = write_margin(report.margin)
     noun = "constrained label" + ("" if constrained == 1 else "s")
     if not before:
-        return f"All {constrained} {noun} were within {margin} of their training shares before calibration; " + (
-            "nothing was changed." if not report.solution.images_changed else "they still are."
-        )
-    left = "none is" if not after else f"{after} {'is' if after == 1 else 'are'}"
+        predicted = sum(row.before.images > 0 for row in report.constrained)
+        ending = "nothing was changed." if not report.solution.images_changed else "they still are."
+        if not predicted:
+            return f"None of {constrained} {noun} is predicted for any image, so that none is outside the margin."
+        of = str(constrained) if predicted == constrained else f"{predicted} predicted ones of {constrained}"
+        return f"All {of} {noun} were within {margin} of their training shares before calibration; {ending}"
+    left = "none is" if not after else f"{after} {_are(after)}"
+    gone = sum(row.before.within is False for row in report.gone)
     return (
         f"Before calibration {before} of {constrained} {noun} had predicted groups further than {margin} from their "
-        f"training shares; after it {left}."
+        f"training shares; after it {left}{_only_gone(gone, before)}."
     )
+
+
+def _only_gone(gone: int, before: int) -> str:
+    """How many of the labels outside the margin left it by being predicted no longer."""
+    if not gone:
+        return ""
+    of = "but only" if gone == before else f"{gone} of the {before}"
+    return f", {of} because {'it is' if gone == 1 else 'they are'} no longer predicted"
+
+
+def not_predicted(report: CalibrationReport) -> str:
+    """Which constrained labels are not predicted after calibration; empty where all are."""
+    gone, total = report.gone, len(report.constrained)
+    never = sum(not row.before.images and not row.after.images for row in report.constrained)
+    if not gone and not never:
+        return ""
+    of = f"of {total} constrained label{'' if total == 1 else 's'}"
+    names = first_few([f"“{row.label}” ({row.before.images:,} before)" for row in gone])
+    parts = [f"{len(gone)} {of} {_are(len(gone))} no longer predicted for any image: {names}"] if gone else []
+    if never:
+        parts.append(f"{never}{'' if gone else f' {of}'} {_are(never)} predicted neither before nor after")
+    return f"{'; '.join(parts)}. What is not predicted has no shares that could lie outside the margin."
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def details(report: CalibrationReport) -> tuple[str, ...]:
     """What it did to the amplification, what it cost, and how it was found."""
-    found, solution, images = [], report.solution, report.data["images"]
+    solution, images = report.solution, report.data["images"]
+    found = [sentence] if (sentence := not_predicted(report)) else []
     if mean := report.figure(MEAN):
-        found.append(
-            f"Mean amplification: {write_both(mean)}{'' if settled(mean) else ', which chance alone can make'}."
-        )
-    quality = [(name, report.figure(name)) for name in ("f1_macro", "balanced_accuracy")]
-    parts = [
-        f"{'macro F1 of the labels' if name == 'f1_macro' else 'balanced accuracy of the groups'} {write_both(figure)}"
-        f"{'' if settled(figure) else ' (within chance)'}"
-        for name, figure in quality
-        if figure is not None
-    ]
+        found.append(f"Mean amplification: {_told(mean)}.")
+    quality = {"f1_macro": "macro F1 of the labels", "balanced_accuracy": "balanced accuracy of the groups"}
+    parts = [f"{words} {_told(figure)}" for name, words in quality.items() if (figure := report.figure(name))]
     if parts:
         found.append(f"Quality: {'; '.join(parts)}.")
     else:
@@ -150,3 +185,15 @@ def details(report: CalibrationReport) -> tuple[str, ...]:
             f"group; duality gap {write_gap(solution.gap)}."
         )
     return tuple(found)
+
+
+def _told(figure: CalibratedFigure) -> str:
+    """Before and after, and in brackets whether this figure's own change can be chance."""
+    gap = figure.difference
+    if gap.low == gap.high == 0:
+        return f"{write_both(figure)} (unchanged)"
+    if gap.n < FEW_IMAGES:
+        return f"{write_both(figure)} (of {counted(gap.n, 'image')}, too few to tell this change from chance)"
+    if not settled(figure):
+        return f"{write_both(figure)} (this change may be chance: {write_change_ends(gap)})"
+    return f"{write_both(figure)} (a clear {'rise' if gap.value > 0 else 'drop'}: {write_change_ends(gap)})"

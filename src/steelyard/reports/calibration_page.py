@@ -23,6 +23,7 @@ from steelyard.reports.calibration_figures import (
     write_change_ends,
     write_distance,
     write_ends,
+    write_margin,
     write_sum,
     write_value,
 )
@@ -63,6 +64,7 @@ def calibration_page(report: CalibrationReport) -> str:
             "figures": tuple(map(_view, report.figures)),
             "panels": ratio_panels(report),
             "height": HEIGHT,
+            "margin": write_margin(report.margin),
             "columns": _columns(report),
             "rows": tuple((row.label, _cells(row, report)) for row in report.labels),
             "facts": _facts(report),
@@ -115,15 +117,24 @@ def _columns(report: CalibrationReport) -> tuple[Column, ...]:
 
 
 def _cells(row: LabelRatios, report: CalibrationReport) -> tuple[Cell, ...]:
-    cells = [Cell(row.support, f"{row.support:,}", "" if row.constrained else "not constrained")]
+    cells = [Cell(row.support, f"{row.support:,}", "")]
     for group, _ in _shown_groups(report):
         share = row.training[group] if row.training else None
         cells.append(Cell(None, "–") if share is None else Cell(share, write_digits(share, "percent")))
     for side in (row.before, row.after):
         cells.append(Cell(side.images, f"{side.images:,}"))
         cells += [_share(side, group) for group, _ in _shown_groups(report)]
-        cells.append(Cell(None, "–") if side.within is None else Cell(int(side.within), "yes" if side.within else "no"))
+        cells.append(_within(row, side))
     return tuple(cells)
+
+
+def _within(row: LabelRatios, side: PredictedShares) -> Cell:
+    """Yes or no; of a label that is not constrained, or not predicted, why it is neither."""
+    if not row.constrained:
+        return Cell(None, "–", "not constrained")
+    if not side.images:
+        return Cell(None, "–", side.why or "not predicted")
+    return Cell(int(bool(side.within)), "yes" if side.within else "no")
 
 
 def _share(side: PredictedShares, group: int) -> Cell:

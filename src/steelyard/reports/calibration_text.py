@@ -26,6 +26,7 @@ _ASCII = str.maketrans({"’": "'", "“": '"', "”": '"', "→": "->", "–": 
 def calibration_text(report: CalibrationReport) -> str:
     """What came of it, the figures before and after with intervals, and what was left out."""
     lines = [_wrap(headline(report)), ""]
+    lines += [line for warning in report.warnings for line in (_wrap(warning), "")]
     lines += [_wrap(sentence) for sentence in details(report)]
     lines += ["", "Figures, with 95 % intervals; * marks a difference clear of 0"]
     for figure in report.figures:

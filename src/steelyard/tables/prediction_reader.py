@@ -20,6 +20,7 @@ from steelyard.tables.roles import (
     require_different,
 )
 from steelyard.tables.scores import one_hot_decisions, read_scores
+from steelyard.tables.writing import PREDICTED_GROUP_COLUMN
 
 _KINDS: tuple[ScoreKind, ...] = get_args(ScoreKind)
 
@@ -58,7 +59,7 @@ def read_predictions(
     """
     raw = read_raw(source)
     score_kind = _kind(raw, kind)
-    raw.require(predicted_protected, "--predicted-protected")
+    _require_group(raw, predicted_protected)
     named = {"--id": id_column, "--split-column": split_column, "--predicted-protected": predicted_protected}
     require_different(raw.source, named)
     raw.require(id_column, "--id")
@@ -82,6 +83,17 @@ def read_predictions(
         source=raw.source,
         ignored=tuple(name for name in raw.names if name not in roles),
     )
+
+
+def _require_group(raw: RawTable, name: str | None) -> None:
+    """See that the column of predicted groups is there; written predictions call it by one name for any attribute."""
+    if name is not None and name not in raw.columns and PREDICTED_GROUP_COLUMN in raw.columns:
+        found = f"{counted(len(raw.names), 'column')}: {listed(raw.names, 12)}"
+        expected = "this column, named by --predicted-protected"
+        written = quoted(PREDICTED_GROUP_COLUMN)
+        do = f"name {written}, which predictions written here keep the group in, whatever the labels call it"
+        raise InputError(complaint(raw.source, f"column {quoted(name)}", expected=expected, found=found, do=do))
+    raw.require(name, "--predicted-protected")
 
 
 def _given(*names: str | None) -> set[str]:
