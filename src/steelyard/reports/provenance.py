@@ -3,7 +3,6 @@
 import hashlib
 import platform
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -31,12 +30,9 @@ def fingerprint(path: str | Path) -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of what the figures rest on; a package that is not installed says so.
-
-    PyTorch is among them where it was imported.
-    """
+    """Versions of Python and of what the figures rest on; a package that is not installed says so."""
     found = {"python": platform.python_version()}
-    for package in (*_PACKAGES, *(("torch",) if "torch" in sys.modules else ())):
+    for package in _PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
