@@ -46,8 +46,8 @@ def test_a_resnet_gives_torchvisions_logits(name, tmp_path):
     ours = build_network(options, outputs=7, seed=0).eval()
     images = pixels(2, 3, 64, 48)
     expected = theirs(normalised(images, *IMAGENET))
-    # Small maps are summed in another order than theirs.
-    torch.testing.assert_close(ours(images).logits, expected, atol=1e-5, rtol=2e-4)
+    # Small maps are summed in another order than theirs; logits are about 100, and one of them may be near 0.
+    torch.testing.assert_close(ours(images).logits, expected, atol=5e-4, rtol=5e-5)
     drawn = build_network(ModelOptions(name=name), outputs=7, seed=0).eval()
     assert (drawn(images).logits - expected).abs().max() > 1e-2, "control: it is the weights"
 
