@@ -42,10 +42,7 @@ class ByLatent:
             raise InputError(
                 complaint(self.source, "", expected=f"a row for each of {shape[0]:,} ids", found=found, do="mend it")
             )
-        distinct, counts = np.unique(self.ids, return_counts=True)
-        if len(again := distinct[counts > 1]):
-            found = f"{counted(len(again), 'repeated id')} ({some_ids(again)})"
-            raise JoinError(complaint(self.source, ID_COLUMN, expected="each id once", found=found, do="drop one row"))
+        _require_distinct(self.ids, self.source, ID_COLUMN)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -157,10 +154,7 @@ def read_latents(path: Path, *, width: int | None = None, generator: str = "the 
         bad = ids[~np.isfinite(values).all(axis=1)]
         found, do = f"others ({some_ids(bad)})", "drop these rows"
         raise InputError(complaint(str(path), lists[0], expected="finite numbers", found=found, do=do))
-    distinct, counts = np.unique(ids, return_counts=True)
-    if len(again := distinct[counts > 1]):
-        found = f"{counted(len(again), 'repeated id')} ({some_ids(again)})"
-        raise JoinError(complaint(str(path), texts[0], expected="each id once", found=found, do="drop one row"))
+    _require_distinct(ids, str(path), texts[0])  # by the name of its own column
     return ByLatent(ids, values, source=str(path))
 
 
@@ -193,6 +187,13 @@ def _read(path: Path) -> Any:
         words = str(error).partition("\n")[0]
         found = "another kind of file" if "magic bytes" in words else one_line(words, longest=120)
     raise InputError(complaint(str(path), "", expected="a Parquet file", found=found, do="make it anew"))
+
+
+def _require_distinct(ids: NDArray[np.str_], source: str, column: str) -> None:
+    distinct, counts = np.unique(ids, return_counts=True)
+    if len(again := distinct[counts > 1]):
+        found = f"{counted(len(again), 'repeated id')} ({some_ids(again)})"
+        raise JoinError(complaint(source, column, expected="each id once", found=found, do="drop one row"))
 
 
 def _write(path: Path, names: Sequence[str], arrays: Sequence[Any]) -> None:

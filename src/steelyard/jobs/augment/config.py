@@ -182,28 +182,30 @@ class AugmentConfig:
             )
         if self.pairs.filter == "oracle" and self.oracle is None:
             raise InputError("pairs.filter: expected oracle with a section oracle, found none; add it")
-        own = {"oracle": self.oracle, "annotators": self.annotators}
-        for name, section in own.items():
-            if section is not None and section.names and section.run is None:
-                raise InputError(f"{name}.names: expected {name}.run with it, found none; give the run, or drop names")
-            if section is not None and section.run is not None and section.source is not None:
-                raise InputError(f"{name}.source: expected nothing beside {name}.run, found {section.source}; drop one")
-        runs = [section.run for section in own.values() if section is not None and section.run is not None]
+        self._require_apart()
+        if self.bootstrap < 2:
+            raise InputError(f"bootstrap: expected 2 rounds or more, found {self.bootstrap}; raise it")
+
+    def _require_apart(self) -> None:
+        """Refuse one run, or one seed, for two networks: who judges must not be who labels."""
+        seeds, runs = {"training.seed": self.training.seed}, list[str]()
+        for name, section in (("oracle", self.oracle), ("annotators", self.annotators)):
+            if section is None:
+                continue
+            if section.run is None:
+                seeds[f"{name}.training.seed"] = section.training.seed
+                if section.names:
+                    raise InputError(f"{name}.names: expected {name}.run with it, found none; give it, or drop names")
+            else:
+                runs.append(section.run)
+                if section.source is not None:
+                    found = section.source
+                    raise InputError(f"{name}.source: expected nothing beside {name}.run, found {found}; drop one")
         if len({Path(run).resolve() for run in runs}) < len(runs):
             raise InputError(
                 f"oracle.run: expected another run than annotators.run, found {runs[0]} in both; those that label the "
                 "latents cannot judge"
             )
-        self._require_seeds()
-        if self.bootstrap < 2:
-            raise InputError(f"bootstrap: expected 2 rounds or more, found {self.bootstrap}; raise it")
-
-    def _require_seeds(self) -> None:
-        """Refuse networks of one seed: who judges must not be who labels."""
-        seeds = {"training.seed": self.training.seed}
-        for name, section in (("oracle", self.oracle), ("annotators", self.annotators)):
-            if section is not None and section.run is None:
-                seeds[f"{name}.training.seed"] = section.training.seed
         if self.oracle is not None and self.pairs.filter == "oracle":
             seeds["oracle.training.seed + 1 (the filter's)"] = self.oracle.training.seed + 1
         for name, seed in seeds.items():

@@ -16,7 +16,7 @@ from steelyard.base.errors import InputError
 from steelyard.base.estimate import Estimate
 from steelyard.jobs.audit_quality import wilson
 from steelyard.jobs.augment.config import ClassifierSection
-from steelyard.jobs.augment.training import scorer_of, scores_in, threshold_of, train_once
+from steelyard.jobs.augment.training import scorer_of, scores_in, thresholds_of, train_once
 from steelyard.jobs.augment.work import Work
 from steelyard.jobs.run_folder import kept_config, kept_task
 from steelyard.jobs.run_tables import PREDICTIONS
@@ -52,7 +52,7 @@ class Network:
         Raises:
             UndefinedError: no validation image has the attribute.
         """
-        return {name: threshold_of(self.run, self.names.index(name)) for name in names}
+        return thresholds_of(self.run, {name: self.names.index(name) for name in names})
 
     def accuracy(self, thresholds: Mapping[str, float]) -> dict[str, dict[str, Any]]:
         """Attribute → its accuracy on its own test images at these thresholds, as plain JSON types.

@@ -18,7 +18,7 @@ from steelyard.jobs.augment.steps import Made
 from steelyard.jobs.augment.work import Work
 from steelyard.latent.annotation import label_scores
 from steelyard.latent.by_id import ByLatent
-from steelyard.reports.records import dump_json, write_text
+from steelyard.reports.records import dump_json, load_json, write_text
 
 JUDGE = "judge.json"
 
@@ -41,7 +41,8 @@ def train_oracle(work: Work, folder: Path) -> Made:
 def judged(work: Work, latents: ByLatent, folder: Path) -> ByLatent:
     """The oracle's labels of the images of latents."""
     assert work.config.oracle is not None
-    return _labelled(work, network_of(work.config.oracle, work.path("oracle") / "run"), latents, folder)
+    network = network_of(work.config.oracle, work.path("oracle") / "run")
+    return _labelled(work, network, load_json(work.path("oracle") / JUDGE)["thresholds"], latents, folder)
 
 
 def train_filter(work: Work) -> None:
@@ -52,7 +53,8 @@ def train_filter(work: Work) -> None:
 
 def sifted(work: Work, latents: ByLatent, folder: Path) -> ByLatent:
     """The labels that the filter's own network gives the images of latents."""
-    return _labelled(work, network_of(*_filter(work)), latents, folder)
+    network = network_of(*_filter(work))
+    return _labelled(work, network, network.thresholds((*work.targets, *work.protected)), latents, folder)
 
 
 def _filter(work: Work) -> tuple[OracleSection, Path]:
@@ -64,10 +66,12 @@ def _filter(work: Work) -> tuple[OracleSection, Path]:
     return replace(oracle, run=None, names={}, source=source, training=training), work.path("pairs") / "filter"
 
 
-def _labelled(work: Work, network: Network, latents: ByLatent, folder: Path) -> ByLatent:
+def _labelled(
+    work: Work, network: Network, thresholds: Mapping[str, float], latents: ByLatent, folder: Path
+) -> ByLatent:
     """What a network says of the images of latents, without any noise that is added to them."""
     scored = score_by(work, (network,), latents, folder, work.clear_synthesis)
-    return label_scores(scored.table, network.thresholds((*work.targets, *work.protected)))
+    return label_scores(scored.table, thresholds)
 
 
 def rates(

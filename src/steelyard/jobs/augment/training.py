@@ -1,6 +1,6 @@
 """One training run of a step, as the ordinary engine makes it; gone on with where it was stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,20 +116,27 @@ def scorer_of(fabric: "Fabric", run: Path, size: tuple[int, int] | None, *, name
     return Scorer(tuple(names) or task.target_names, transform, score, size)
 
 
-def threshold_of(run: Path, at: int) -> float:
-    """The threshold of a run's target number `at` with the best F1 on the run's validation images.
+def thresholds_of(run: Path, places: Mapping[str, int]) -> dict[str, float]:
+    """Attribute → the threshold with the best F1 on the run's validation images.
+
+    Args:
+        run: its folder.
+        places: attribute → number of the run's target.
 
     Raises:
         UndefinedError: no validation image has the attribute.
     """
     labels, scores = scores_in(run, "val")
-    truth = labels.matrix()[:, at]
-    if not truth.any():
-        raise UndefinedError(
-            f"{run}: attribute {labels.target_names[at]}: expected validation images with it, for a threshold, found "
-            f"none of {len(truth):,}; leave it out"
-        )
-    return f1_optimal_threshold(truth, scores[:, at])
+    found = {}
+    for name, at in places.items():
+        truth = labels.matrix()[:, at]
+        if not truth.any():
+            raise UndefinedError(
+                f"{run}: attribute {labels.target_names[at]}: expected validation images with it, for a threshold, "
+                f"found none of {len(truth):,}; leave it out"
+            )
+        found[name] = f1_optimal_threshold(truth, scores[:, at])
+    return found
 
 
 def scores_in(run: Path, split: str) -> tuple[LabelTable, np.ndarray[Any, np.dtype[np.float64]]]:
