@@ -26,7 +26,7 @@ SMALLEST_ANGLE = 5.0
 """Degrees between two planes below which latents are not mirrored."""
 _JOINT_SHARE = 1 / 50
 _ROUNDING = 1e-4  # degrees that normals in float32 may be off
-_CHUNK = 2**21  # bytes of latents at a time: less, and threads meet too often at the interpreter's lock
+_CHUNK = 2**20  # bytes of latents at a time: less, and threads meet too often at the interpreter's lock
 
 Latents = NDArray[Any]  # [n, d], float32 or float64
 
@@ -235,10 +235,10 @@ def _moved(z: Latents, change: _Change, threads: int) -> Latents:
     """The change, chunk by chunk: latents are read once and their images written once."""
     out = np.empty(z.shape, z.dtype)
     rows = max(1, _CHUNK // max(1, z.shape[1] * z.itemsize))
-    read = np.ascontiguousarray(change.read.T, dtype=z.dtype)
-    offset, back = change.offset.astype(z.dtype), np.ascontiguousarray(change.back.T, dtype=z.dtype)
-    # A product of one column and one row is no work for the linear algebra library.
-    product = np.multiply if len(back) == 1 else np.matmul
+    read, offset, back = (each.astype(z.dtype) for each in (change.read.T, change.offset, change.back.T))
+    if len(offset) == 1:
+        # The product of one column and one row is slow in NumPy, that of two is quick: the second is of zeros.
+        read, offset, back = np.pad(read, ((0, 0), (0, 1))), np.pad(offset, (0, 1)), np.pad(back, ((0, 1), (0, 0)))
 
     def move(first: int, last: int) -> None:
         for start in range(first, last, rows):
@@ -247,7 +247,7 @@ def _moved(z: Latents, change: _Change, threads: int) -> Latents:
                 scores = part @ read + offset
             _require_finite(scores, start)
             # All of these let other threads run meanwhile, as a rank-one update of SciPy's would not.
-            product(scores, back, out=made)
+            np.matmul(scores, back, out=made)
             np.subtract(part, made, out=made)
 
     if len(z) <= rows:

@@ -29,7 +29,7 @@ def headline(report: AugmentReport) -> str:
     ]
     if unsettled:
         change = "changes" if len(unsettled) == 1 else "change"
-        parts.append(f"whether {_listed(unsettled)} {change}, this run does not settle")
+        parts.append(f"this run does not settle whether {_listed(unsettled)} {change}")
     if not parts:
         parts.append("no gap between the groups could be measured")
     first = f"With “{other}” in place of “{measured.plain}”, {'; '.join(parts)}{_over(row)}"
