@@ -312,6 +312,15 @@ def test_processes_stay_for_the_next_epoch_until_closed(pictures: Pictures) -> N
     _nothing_runs()
 
 
+def test_more_processes_than_cores_are_the_callers_choice(pictures: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    with pytest.warns(UserWarning, match="This DataLoader will create"):
+        torch.utils.data.DataLoader(range(4), num_workers=2)  # type: ignore[arg-type]
+    batches = source(pictures, workers=2)
+    assert content(batches.epoch(0)) == content(source(pictures).epoch(0))
+    batches.close()
+
+
 def test_two_epochs_at_once(pictures: Pictures) -> None:
     batches = source(pictures, workers=1)
     both = list(zip(batches.epoch(0), batches.epoch(1), strict=True))

@@ -2,8 +2,10 @@
 
 import queue
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, cast
 
 import torch
@@ -40,17 +42,18 @@ class Processes(Generic[J, R]):
         """
         self._jobs: list[J] = []
         self._end: weakref.finalize[..., Processes[J, R]] | None = None
-        self._loader: DataLoader[R] | None = DataLoader(
-            _Work(work),
-            batch_size=None,
-            sampler=cast("Iterable[Any]", self._jobs),
-            num_workers=workers,
-            collate_fn=_as_it_is,
-            worker_init_fn=_start_worker,
-            persistent_workers=True,
-            # The loader seeds its workers from this: the global stream, which training draws from, stays untouched.
-            generator=torch.Generator(),
-        )
+        with _as_many_as_asked():
+            self._loader: DataLoader[R] | None = DataLoader(
+                _Work(work),
+                batch_size=None,
+                sampler=cast("Iterable[Any]", self._jobs),
+                num_workers=workers,
+                collate_fn=_as_it_is,
+                worker_init_fn=_start_worker,
+                persistent_workers=True,
+                # The loader seeds its workers from this: the global stream, which training draws from, stays untouched.
+                generator=torch.Generator(),
+            )
 
     def run(self, jobs: Sequence[J]) -> Iterator[R]:
         """The results, in the order of the jobs; the processes set to work now, in the calling thread.
@@ -61,7 +64,8 @@ class Processes(Generic[J, R]):
         if self._loader is None or not jobs:
             return iter(())
         self._jobs[:] = jobs
-        results = iter(self._loader)
+        with _as_many_as_asked():
+            results = iter(self._loader)
         if self._end is None:
             # The loader ends its processes with its last reference: late where a traceback holds one, and not before a
             # timeout where a cycle is collected. It has no public way to do so in time.
@@ -73,6 +77,14 @@ class Processes(Generic[J, R]):
         self._loader = None
         if self._end is not None:
             self._end()
+
+
+@contextmanager
+def _as_many_as_asked() -> Iterator[None]:
+    """No warning of more processes than cores: their number is the caller's, and one decodes while one waits."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        yield
 
 
 class _Work(Dataset[R], Generic[J, R]):
