@@ -1,4 +1,4 @@
-"""`steelyard catalog metrics`: every figure that reports use, with its range, ideal value, direction and paper."""
+"""`steelyard catalog metrics`: each measure of labels and predictions, with range, ideal value, direction and paper."""
 
 from jsonargparse import Namespace
 
