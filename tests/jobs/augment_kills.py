@@ -5,15 +5,14 @@ PyTorch is loaded once, and each run is a process forked from here. How each end
 
 import json
 import os
-import signal
 import sys
-import traceback
 from pathlib import Path
 
 import torch
 import torch.utils.tensorboard  # loaded before the fork, for all
 from augment_world import Faces, Linear, options
 
+from killing import forked, kill_myself
 from steelyard.jobs.augment import steps as augment_steps
 from steelyard.jobs.augment.config import read_augment
 from steelyard.jobs.augment.run import STEPS, run_augment
@@ -26,10 +25,6 @@ MORE = {
     "pairs": {"min_class": 3, "filter": "annotators", "images": "disk", "shown": 1},
     "bootstrap": 20,
 }  # fmt: skip
-
-
-def kill_myself():
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def run(out):
@@ -57,19 +52,6 @@ def killed(out, step, writes):
 
     augment_steps._do = do
     run(out)
-
-
-def forked(function, *args):
-    """Call it in a process of its own; how that ended (minus the signal's number)."""
-    child = os.fork()
-    if child == 0:
-        try:
-            function(*args)
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def main(root):

@@ -1,12 +1,11 @@
 """`kill -9` in every step, then run again: the same final table, byte for byte."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from killing import run_script
 
 pytest.importorskip("torch")
 
@@ -17,12 +16,8 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     root = tmp_path_factory.mktemp("kills")
-    words = [sys.executable, str(HERE / "augment_kills.py"), str(root)]
-    done = subprocess.run(
-        words, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr
-    return root, json.loads((root / "killed.json").read_text()), done.stderr
+    said = run_script(HERE / "augment_kills.py", root)
+    return root, json.loads((root / "killed.json").read_text()), said
 
 
 def test_every_step_was_killed_and_the_last_run_ended(runs):

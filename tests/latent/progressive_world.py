@@ -1,12 +1,10 @@
 """A tiny world and runs on it, for the tests of the progressive GAN; `python progressive_world.py ROOT` kills runs.
 
-As in `training/engine_kills.py`, PyTorch is loaded once and each run is a process forked from here.
+PyTorch is loaded once and each run is a process forked from here.
 """
 
-import os
 import signal
 import sys
-import traceback
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from killing import forked, kill_myself
 from steelyard.latent import progressive_training
 from steelyard.latent.progressive_images import GrowingImages
 from steelyard.latent.progressive_options import ProgressiveOptions
@@ -78,24 +77,11 @@ def killed(folder, step):
 
     def counted(self, alpha):
         if self.step == step:
-            os.kill(os.getpid(), signal.SIGKILL)
+            kill_myself()
         return both(self, alpha)
 
     progressive_training._Run._both = counted
     run(folder)
-
-
-def forked(function, *args):
-    """Call it in a process of its own; how that ended (minus the signal's number)."""
-    child = os.fork()
-    if child == 0:
-        try:
-            function(*args)
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def main(root):
@@ -106,6 +92,7 @@ def main(root):
     for step in (2, 7, 13, 19):
         assert forked(killed, root / f"killed-{step}", step) == -signal.SIGKILL
         assert forked(run, root / f"killed-{step}") == 0
+    assert forked(killed, root / "left", 10) == -signal.SIGKILL
     for step in (5, 15):
         assert forked(killed, root / "twice", step) == -signal.SIGKILL
     assert forked(run, root / "twice") == 0

@@ -1,8 +1,5 @@
 import json
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +10,7 @@ import progressive_world  # noqa: E402
 from progressive_world import OPTIONS, STEPS, TWO, coloured, run, spawned  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
+from killing import run_script  # noqa: E402
 from steelyard.base.errors import InputError  # noqa: E402
 from steelyard.datasets.images import read_image  # noqa: E402
 from steelyard.latent.progressive_file import load_generator  # noqa: E402
@@ -85,18 +83,25 @@ def test_the_schedule_in_steps():
     assert [growth.images for growth in plan_growth(replace(OPTIONS, critic_steps=3), 2)] == [24, 24]
 
 
-def test_a_killed_run_that_goes_on_ends_with_the_same_bits(tmp_path):
-    subprocess.run([sys.executable, progressive_world.__file__, str(tmp_path)], check=True)
-    expected = _state(tmp_path / "whole")
-    log = (tmp_path / "whole" / "metrics.jsonl").read_text()
+@pytest.fixture(scope="module")
+def kills(tmp_path_factory):
+    """Runs that were killed; all but `left` have gone on to their end."""
+    root = tmp_path_factory.mktemp("kills")
+    run_script(progressive_world.__file__, root)
+    return root
+
+
+def test_a_killed_run_that_goes_on_ends_with_the_same_bits(kills):
+    expected = _state(kills / "whole")
+    log = (kills / "whole" / "metrics.jsonl").read_text()
     for name in ("killed-2", "killed-7", "killed-13", "killed-19", "twice"):
-        found = _state(tmp_path / name)
+        found = _state(kills / name)
         assert all(torch.equal(found[key], value) for key, value in expected.items()), name
-        lines = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        lines = [json.loads(line) for line in (kills / name / "metrics.jsonl").read_text().splitlines()]
         assert lines[-1]["step"] == STEPS
         steps = [line["step"] for line in lines]
         assert steps == sorted(set(steps)), name
-        files = [load_file(tmp_path / run / WEIGHTS) for run in (name, "whole")]
+        files = [load_file(kills / run / WEIGHTS) for run in (name, "whole")]
         assert all(torch.equal(files[0][key], value) for key, value in files[1].items()), name
     assert log.count("\n") >= STEPS // OPTIONS.log_steps
 
@@ -121,17 +126,13 @@ def test_a_complete_run_is_left_alone_and_another_one_not_mixed_with_it(whole, t
         launch(OPTIONS.engine(), anew)
 
 
-def test_a_run_goes_on_only_with_its_own_options(tmp_path):
-    subprocess.run(
-        [sys.executable, "-c", "import sys; from pathlib import Path; import progressive_world as w; "
-         "w.killed(Path(sys.argv[1]), 10)", str(tmp_path / "run")],
-        cwd=Path(__file__).parent, check=False,
-    )  # fmt: skip
-    assert not read_index(tmp_path / "run").complete
+def test_a_run_goes_on_only_with_its_own_options(kills):
+    folder = kills / "left"
+    assert not read_index(folder).complete
     with pytest.raises(InputError, match=r"rate: expected 0\.002, found 0\.001"):
-        run(tmp_path / "run", replace(OPTIONS, rate=2e-3))
+        run(folder, replace(OPTIONS, rate=2e-3))
     with pytest.raises(InputError, match="real images: expected 39, found 40"):
-        run(tmp_path / "run", images=coloured(39))
+        run(folder, images=coloured(39))
 
 
 def test_two_processes_average_gradients_and_stay_equal(tmp_path):

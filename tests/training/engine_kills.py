@@ -6,16 +6,15 @@ is sound. What happened goes to ROOT/killed.json: run → what each of its proce
 
 import json
 import os
-import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 
 import torch
 import torch.utils.tensorboard  # loaded before the fork, for all
 from engine_world import SIZE, FakeSource, WithCritic, task_of, tiny_network
 
+from killing import forked, kill_myself
 from steelyard.training import checkpoints, resuming
 from steelyard.training.engine import train
 from steelyard.training.launching import launch
@@ -34,10 +33,6 @@ OPTIONS = TrainingOptions(
     log_steps=3,
 )
 WRITES = 9  # calls that reach the disk in each checkpoint
-
-
-def kill_myself():
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def run(folder, hook=None):
@@ -91,22 +86,6 @@ def forgetful(folder):
     other = torch.Generator().manual_seed(99).get_state()
     resuming._random_states = lambda fabric: {"cpu": other}
     at_batch(folder, 3, 4)
-
-
-def forked(function, *args, delay=None):
-    """Call it in a process of its own, killed after `delay` seconds; how that ended (minus the signal's number)."""
-    child = os.fork()
-    if child == 0:
-        try:
-            function(*args)
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-    if delay is not None:
-        time.sleep(delay)
-        os.kill(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def main(root):

@@ -1,6 +1,6 @@
 """Runs of two processes, for `test_engine_processes`; `python engine_processes.py ROOT`.
 
-As in `engine_kills`, processes are forked from one that has loaded PyTorch and trained nothing.
+Processes are forked from one that has loaded PyTorch and trained nothing.
 """
 
 import os
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 import torch.utils.tensorboard  # loaded before the fork, for all
-from engine_kills import forked, kill_myself
 from engine_world import SIZE, TARGETS, FakeSource, Joint, Plain, WithCritic, task_of, tiny_network
 
+from killing import forked, kill_myself
 from steelyard.base.errors import InputError
 from steelyard.training.engine import train
 from steelyard.training.evaluation import evaluate, predict

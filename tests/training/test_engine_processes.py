@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +11,7 @@ torch = pytest.importorskip("torch")
 import engine_processes  # noqa: E402
 from engine_world import SIZE, TARGETS, FakeSource, WithCritic, task_of, tiny_network  # noqa: E402
 
+from killing import run_script  # noqa: E402
 from steelyard.training.checkpoints import read_checkpoint, restore_network  # noqa: E402
 from steelyard.training.evaluation import predict, validate  # noqa: E402
 from steelyard.training.launching import launch  # noqa: E402
@@ -102,10 +101,7 @@ def test_two_processes_learn_what_one_learns_from_both_shares(two, tmp_path, acc
 
 
 def test_processes_that_others_started_a_kill_a_resume_and_an_error(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)}
-    command = [sys.executable, str(HERE / "engine_processes.py"), str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    run_script(HERE / "engine_processes.py", tmp_path)
     told = {name: torch.load(tmp_path / f"{name}.pt") for name in ("whole-0", "whole-1", "killed-0", "killed-1")}
     assert [told[name]["own_rows"] for name in ("whole-0", "whole-1")] == [4 * 9, 4 * 8]
     for name, one in told.items():

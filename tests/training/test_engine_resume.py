@@ -2,12 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+
+from killing import run_script
 
 torch = pytest.importorskip("torch")
 
@@ -30,12 +30,9 @@ def root():
 @pytest.fixture(scope="module")
 def killed(root):
     """A folder of runs, and how their processes ended."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)}
-    command = [sys.executable, str(HERE / "engine_kills.py"), str(root)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    said = run_script(HERE / "engine_kills.py", root)
     ends = json.loads((root / "killed.json").read_text())
-    assert all(one[-1] == 0 for one in ends.values()), done.stderr
+    assert all(one[-1] == 0 for one in ends.values()), said
     return root, ends
 
 
