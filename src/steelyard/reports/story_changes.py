@@ -11,6 +11,11 @@ MOST = 0.5
 Change = Literal["unknown", "nothing", "more", "unsettled", "part", "most", "all"]
 
 
+def apart(before: Estimate, after: Estimate) -> bool:
+    """Whether the intervals are clear of each other."""
+    return after.high < before.low or after.low > before.high
+
+
 def change(before: Estimate | None, after: Estimate | None) -> tuple[Change, float]:
     """What became of a leak (0 for none), and which share of it went (NaN where there was none to remove).
 
@@ -21,8 +26,8 @@ def change(before: Estimate | None, after: Estimate | None) -> tuple[Change, flo
     if side(before, 0.0) != "above":
         return "nothing", float("nan")
     share = 1 - after.value / before.value
-    if after.low > before.high:
-        return "more", share
-    if after.high >= before.low:
+    if not apart(before, after):
         return "unsettled", share
+    if after.value > before.value:
+        return "more", share
     return ("all" if share >= 1 else "most" if share >= MOST else "part"), share

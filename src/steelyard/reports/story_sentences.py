@@ -13,7 +13,7 @@ import numpy as np
 from steelyard.base.estimate import Estimate
 from steelyard.reports.figures import NAMES, write_digits, write_figure, write_interval
 from steelyard.reports.story import ModelRow, Story
-from steelyard.reports.story_changes import change
+from steelyard.reports.story_changes import apart, change
 from steelyard.reports.verdict import side
 
 PLAIN, BALANCED, NOISE = "plain", "alpha1", "noise"
@@ -38,7 +38,7 @@ def headline(story: Story) -> str:
     balanced = None if row is None else row.estimate("amplification")
     if row is None or balanced is None:
         return _sentence(f"What a model trained on balanced labels gives away {_unmeasured(story, BALANCED)}")
-    where, figure = side(balanced, 0.0), write_figure(balanced.value, "points")
+    where = side(balanced, 0.0)
     if where != "above":
         found = f"was not found to give away {_MORE}" if where == "around" else _LESS
         return _sentence(
@@ -48,7 +48,7 @@ def headline(story: Story) -> str:
     still = _labels_leak(story, row)
     labels = "labels balanced one by one, which together still leak" if still else "balanced labels"
     doubt = f", though {_DOUBT}" if _in_doubt(row) else ""
-    first = f"Trained on {labels}, a model still gives away {_MORE} ({figure}{doubt})"
+    first = f"Trained on {labels}, a model still gives away {_MORE}, {_figure(balanced)}{doubt}"
     kind, share = change(balanced, story.estimate(BALANCED_ADVERSARY, "amplification"))
     removed = {
         "unknown": "what an adversary removes of it was not measured",
@@ -210,10 +210,10 @@ def _f1_sentence(first: ModelRow, second: ModelRow) -> Iterator[str]:
     was, now = first.estimate("f1_macro"), second.estimate("f1_macro")
     if was is None or now is None:
         return
-    apart = "" if now.high < was.low or now.low > was.high else ", less than their intervals tell apart"
+    doubt = "" if apart(was, now) else ", less than their intervals tell apart"
     points = write_figure(now.value - was.value, "points")
     went = f"from {write_figure(was.value, 'score')} to {write_figure(now.value, 'score')}"
-    yield _sentence(f"F1 goes {went}: {points}{apart}")
+    yield _sentence(f"F1 goes {went}: {points}{doubt}")
 
 
 def _conditional_sentence(first: ModelRow, second: ModelRow) -> Iterator[str]:
@@ -272,9 +272,9 @@ def _cost_clause(story: Story, before: str, after: str) -> str:
     was, now = story.estimate(before, "f1_macro"), story.estimate(after, "f1_macro")
     if was is None or now is None:
         return ""
+    if not apart(was, now):
+        return ", and F1 was not found to change"
     points = write_digits(abs(now.value - was.value), "points").lstrip("+")
-    if points == "0.0":
-        return ", and F1 stays as it was"
     return f", at a cost of {points} points of F1" if now.value < was.value else f", while F1 rises by {points} points"
 
 
