@@ -124,17 +124,15 @@ def _cells(row: LabelRatios, report: CalibrationReport) -> tuple[Cell, ...]:
     for side in (row.before, row.after):
         cells.append(Cell(side.images, f"{side.images:,}"))
         cells += [_share(side, group) for group, _ in _shown_groups(report)]
-        cells.append(_within(row, side))
+        cells.append(_within(side))
     return tuple(cells)
 
 
-def _within(row: LabelRatios, side: PredictedShares) -> Cell:
-    """Yes or no; of a label that is not constrained, or not predicted, why it is neither."""
-    if not row.constrained:
-        return Cell(None, "–", "not constrained")
-    if not side.images:
-        return Cell(None, "–", side.why or "not predicted")
-    return Cell(int(bool(side.within)), "yes" if side.within else "no")
+def _within(side: PredictedShares) -> Cell:
+    """Yes or no; where it is neither, why."""
+    if side.within is None:
+        return Cell(None, "–", side.why)
+    return Cell(int(side.within), "yes" if side.within else "no")
 
 
 def _share(side: PredictedShares, group: int) -> Cell:
